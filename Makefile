@@ -1,0 +1,47 @@
+# Everything a newcomer needs: `make demo` and `make test` do all set-up by themselves.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help setup demo test check bench stack clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    the main job on real embedded servers, about a minute (KEEP=1 leaves it running)"
+	@echo "make test    every test, on real embedded servers"
+	@echo "make check   format, lint, types"
+	@echo "make bench   speed, as ratios within one run"
+	@echo "make stack   start the embedded servers and print their addresses (stop: .venv/bin/meterwarden stack down)"
+	@echo "make clean   remove the virtual environment and caches of this checkout"
+
+setup: $(READY)
+
+# pip takes its mirror from the machine's own configuration; the lock pins versions and hashes only
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install it (Debian 12: apt-get install python3.11 python3.11-venv) or set PYTHON=" >&2; exit 2; }
+	@echo "setting up $(VENV) (once, under a minute)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python's venv module is missing: apt-get install python3.11-venv" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/meterwarden demo $(if $(KEEP),--keep)
+
+test: $(READY)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks
+
+stack: $(READY)
+	@$(BIN)/meterwarden stack up
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
