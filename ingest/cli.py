@@ -1,2 +1,4 @@
 """stub replaced below"""
+
+
 def main() -> None: ...

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from schemas.reading import Code, ReadAt, RegisterValue, Wire
+from schemas.reading import ReadAt, RegisterValue, Wire
 
 Connector = Annotated[int, Field(ge=1, le=64)]
 

@@ -1,0 +1,25 @@
+"""A seeded fleet of public institutions that publishes over MQTT, and the ledger of what it truly consumed and sent.
+
+    month.py        the simulated month: its full local hours
+    profiles.py     how a total spreads over the hours, by class, weekday and hour
+    quotas.py       invented sample quotas and what the fleet makes of them
+    meter.py        one meter: the truth in integer micro-units, and what its display shows of it
+    charger.py      charging by arrivals
+    site.py         one institution: size, class, its meters
+    fleet.py        all institutions, in the mix of a real city
+    messages.py     a message as it will be published, and the readings in it
+    stream.py       fleet -> messages, hour by hour
+    faults.py       messages -> messages: late, published again, malformed extras
+    malformed.py    every kind of malformed message, with the reason intake should give
+    session.py      one MQTT 5 connection, counted by PUBACK             (edge)
+    publisher.py    messages -> broker, over several connections         (edge)
+    progress.py     what the user sees meanwhile                         (edge)
+    registry.py     fleet -> registry CSV files                          (edge)
+    ledger.py       the oracle: a SQLite file of truth, messages and expected flags
+    compare.py      ledger against rows of the database, inside SQLite
+    report.py       the comparison in words
+    verify.py       the database's reader views -> compare -> report     (edge)
+    cli.py          `meterwarden simulate registry | publish | verify`
+
+Meets `ingest` only at `schemas`. Everything but the edges is a pure function of seed, size and month.
+"""

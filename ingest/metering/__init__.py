@@ -1,0 +1,13 @@
+"""The domain, pure: nothing here waits, logs, or knows a database, a broker or a clock.
+
+    calendar.py      local hours, days, months and years of a zone, as instants
+    registers.py     a register's value as an exact integer
+    channel.py       what settlement must know of a channel, versioned in valid time
+    steps.py         readings -> steps: the fold that says which readings count
+    bookings.py      steps -> hours and days, sums exact, quality per period
+    consumption.py   one channel: readings and stored states -> rows to write
+    quotas.py        which quota row an institution is held against, and its allowance
+    levels.py        days of a period -> how the institution stands: a fold with hysteresis
+
+Instants are integers: microseconds since 1970-01-01T00:00Z. Days are `date.toordinal()` numbers of the local calendar.
+"""

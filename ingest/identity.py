@@ -1,0 +1,69 @@
+"""Who may speak for a meter: the topic, the payload and the registry must agree. Pure.
+
+The broker's access list ties a client to the institution in its topics; here the payload is held against the topic, and both against
+the registry as it was when the reading was taken.
+"""
+
+from typing import NamedTuple
+
+from ingest.errors import Reason, Rejection
+from ingest.formats.native_v1 import Stated
+from ingest.metering.calendar import Instant, moment
+from ingest.registry import ABSENT, Registry
+from ingest.topics import TopicName
+
+
+class OfMeter(NamedTuple):
+    """Identity of readings on a meter's own topic: the payload may repeat who it is, and must then agree."""
+
+    topic: TopicName
+    registry: Registry
+
+    def row(self, stated: Stated, read_at: Instant) -> tuple[str, int]:
+        """Path and registry row of a reading's meter. Raises Rejection."""
+        _agree(stated.institution, self.topic.institution, "institution")
+        _agree(stated.meter, self.topic.device, "meter")
+        path = f"{self.topic.institution}/{self.topic.medium}/{self.topic.device}"
+        return path, known(self.registry, path, read_at)
+
+
+class OfGateway(NamedTuple):
+    """Identity of readings in a gateway's batch: the meters must be registered under that gateway."""
+
+    topic: TopicName
+    gateway: int
+    registry: Registry
+
+    def row(self, stated: Stated, read_at: Instant) -> tuple[str, int]:
+        """Path and registry row of a reading's meter. Raises Rejection."""
+        _agree(stated.institution, self.topic.institution, "institution")
+        path = f"{self.topic.institution}/{stated.medium}/{stated.meter}"
+        row = known(self.registry, path, read_at)
+        if not self.registry.is_under(row, self.gateway):
+            raise Rejection(Reason.IDENTITY_MISMATCH, f"{path} is not registered under gateway {self.topic.device!r}")
+        return path, row
+
+
+Identify = OfMeter | OfGateway
+
+
+def identify_by(topic: TopicName, registry: Registry) -> Identify:
+    """How the readings of a topic are tied to meters."""
+    if topic.kind == "readings":
+        return OfGateway(topic, registry.gateway(topic.institution, topic.device), registry)
+    return OfMeter(topic, registry)
+
+
+def known(registry: Registry, path: str, read_at: Instant) -> int:
+    """The registry row of a meter at an instant. Raises Rejection."""
+    row = registry.row(path, read_at)
+    if row is None:
+        raise Rejection(Reason.UNKNOWN_METER, f"{path} is not registered", path)
+    if row == ABSENT:
+        raise Rejection(Reason.IDENTITY_MISMATCH, f"{path} is registered, but not for {moment(read_at).isoformat()}")
+    return row
+
+
+def _agree(stated: str | None, topic: str, what: str) -> None:
+    if stated is not None and stated != topic:
+        raise Rejection(Reason.IDENTITY_MISMATCH, f"the payload names {what} {stated!r}, the topic {topic!r}")

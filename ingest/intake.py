@@ -1,0 +1,141 @@
+"""One batch of messages -> what becomes of each: decode, identify, validate. Pure.
+
+The accept window is judged against the message's own `received_at`, so that a replay is judged as on arrival.
+"""
+
+import hashlib
+import traceback
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ingest import topics
+from ingest.errors import Reason, Rejection, Stage
+from ingest.formats import native_v1
+from ingest.formats.native_v1 import Decoded, Stated
+from ingest.identity import Identify, identify_by, known
+from ingest.messages import Assessed, Message, Rejected, Row, SessionRow
+from ingest.metering.calendar import HOUR_US, Instant, instant, moment
+from ingest.metering.registers import INTEGER_LIMIT, to_integer
+from ingest.registry import ABSENT, Registry
+from schemas.charger import ChargerSession
+from schemas.reading import utc
+
+
+class AcceptWindow(NamedTuple):
+    """How far a reading's time may lie behind or ahead of its arrival."""
+
+    back_us: int
+    ahead_us: int
+
+
+def assess(batch: Sequence[Message], registry: Registry, window: AcceptWindow, max_payload_bytes: int) -> list[Assessed]:
+    """Decode, identify and validate each message of a batch. No message can make this raise."""
+    return [assess_one(message, registry, window, max_payload_bytes) for message in batch]
+
+
+def assess_one(message: Message, registry: Registry, window: AcceptWindow, max_payload_bytes: int) -> Assessed:
+    """What one message comes to; whatever its code raises is that message's rejection."""
+    assessed = Assessed(message)
+    try:
+        _assess(message, assessed, registry, window, max_payload_bytes)
+    except Rejection as rejection:
+        assessed.rejected = _rejected({}, rejection)
+    except Exception as error:  # promise 8: no message can stop the line; the digest finds the fault again
+        digest = hashlib.sha256("".join(traceback.format_exception(error)).encode(errors="replace")).hexdigest()[:16]
+        detail = f"{type(error).__name__}, traceback digest {digest}"
+        assessed = Assessed(message, rejected=Rejected(Stage.DECODE, Reason.DECODER_ERROR, detail))
+    return assessed
+
+
+def _assess(message: Message, into: Assessed, registry: Registry, window: AcceptWindow, max_payload_bytes: int) -> None:
+    if len(message.payload) > max_payload_bytes:
+        raise Rejection(Reason.TOO_LARGE, f"{len(message.payload)} bytes, allowed are {max_payload_bytes}")
+    topic = topics.parse(message.topic)
+    if topic.kind == "session":
+        into.sessions.append(_session(native_v1.decode_session(message.payload), topic, message, registry, window))
+        return
+    decoded = native_v1.decode(topic.medium, message.payload)
+    _add_rows(decoded, identify_by(topic, registry), message, into, registry, window)
+
+
+def _add_rows(
+    decoded: Decoded, identify: Identify, message: Message, into: Assessed, registry: Registry, window: AcceptWindow
+) -> None:
+    failing = decoded.failing
+    for stated in decoded.readings:
+        try:
+            into.rows += _rows(stated, identify, message.received_at, registry, window)
+        except Rejection as rejection:
+            failing[stated.position] = rejection
+    if failing:
+        into.rejected = _rejected(failing, failing[min(failing)])
+
+
+def _rows(stated: Stated, identify: Identify, received_at: Instant, registry: Registry, window: AcceptWindow) -> list[Row]:
+    read_at = _read_at(stated.read_at, received_at, window)
+    path, row = identify.row(stated, read_at)
+    rows = []
+    for register, value in stated.registers:
+        channel = registry.channel(row, register)
+        if channel == ABSENT:
+            wanted = f"{path}/{register}"
+            raise Rejection(Reason.UNKNOWN_REGISTER, f"no register {register} is registered for {path}", wanted)
+        integer = to_integer(value, registry.decimals[channel])
+        if not -INTEGER_LIMIT < integer < registry.limit[channel]:
+            raise Rejection(Reason.OUT_OF_RANGE, f"{register} = {value!r} is more than the register can show")
+        rows.append(Row(channel, read_at, integer, received_at))
+    return rows
+
+
+def _read_at(text: str, received_at: Instant, window: AcceptWindow) -> Instant:
+    try:
+        read_at = instant(utc(text))
+    except (ValueError, OverflowError) as error:
+        raise Rejection(Reason.INVALID_TIME, f"no such time: {text!r}") from error
+    if read_at > received_at + window.ahead_us:
+        raise Rejection(Reason.TIME_IN_FUTURE, f"read at {text}, received at {moment(received_at).isoformat()}")
+    if read_at < received_at - window.back_us:
+        raise Rejection(Reason.TOO_OLD, f"read at {text}, received at {moment(received_at).isoformat()}")
+    return read_at
+
+
+def _session(
+    session: ChargerSession, topic: topics.TopicName, message: Message, registry: Registry, window: AcceptWindow
+) -> SessionRow:
+    started_at = _read_at(session.started_at, message.received_at, window)
+    stopped_at = session.stopped_at and _read_at(session.stopped_at, message.received_at, window)
+    path = f"{topic.institution}/{topic.medium}/{topic.device}"
+    row = known(registry, path, started_at)
+    return SessionRow(
+        registry.meter[row],
+        session.session,
+        session.connector,
+        started_at,
+        _energy(session.start_register_kwh),
+        stopped_at or None,
+        None if session.stop_register_kwh is None else _energy(session.stop_register_kwh),
+        None if session.session_energy_kwh is None else _energy(session.session_energy_kwh),
+        message.received_at,
+    )
+
+
+def _energy(energy_kwh: float) -> int:
+    integer = to_integer(energy_kwh, 3)
+    if integer >= INTEGER_LIMIT:
+        raise Rejection(Reason.OUT_OF_RANGE, f"{energy_kwh!r} kWh is more than a register can show")
+    return integer
+
+
+def _rejected(failing: dict[int, Rejection], first: Rejection) -> Rejected:
+    wanted = [_storable(rejection.wanted) for rejection in (failing.values() or [first]) if rejection.wanted]
+    return Rejected(first.stage, first.reason, _storable(first.detail), sorted(failing), list(dict.fromkeys(wanted)))
+
+
+def _storable(text: str) -> str:
+    """Foreign text as the database can always take it: PostgreSQL's text holds no NUL and no lone surrogate."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+
+
+def utc_hour(at: Instant) -> int:
+    """Hours since 1970-01-01T00:00Z, as marks name them."""
+    return at // HOUR_US

@@ -1,0 +1,62 @@
+"""What travels along intake's line: messages as they came, and what each comes to."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ingest.metering.calendar import Instant
+
+
+class Message(NamedTuple):
+    """A message as it came. `generation` is the connection that delivered it, `packet_id` 0 where nothing is acknowledged."""
+
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    packet_id: int
+    generation: int
+    received_at: Instant
+
+
+class Row(NamedTuple):
+    """One register reading as it is stored; rows sort in key order."""
+
+    channel: int
+    read_at: Instant
+    value: int
+    received_at: Instant
+
+
+class SessionRow(NamedTuple):
+    """One statement about a charging session as it is stored; energies in thousandths of a kWh."""
+
+    meter: int
+    session: str
+    connector: int
+    started_at: Instant
+    start_register: int
+    stopped_at: Instant | None
+    stop_register: int | None
+    session_energy: int | None
+    received_at: Instant
+
+
+@dataclass(slots=True)
+class Rejected:
+    """Why a message is kept in quarantine: the first failing reading decides the reason."""
+
+    stage: str
+    reason: str
+    detail: str
+    failing: list[int] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Assessed:
+    """What one message comes to, before the database is asked what it holds already."""
+
+    message: Message
+    rows: list[Row] = field(default_factory=list)
+    sessions: list[SessionRow] = field(default_factory=list)
+    rejected: Rejected | None = None

@@ -1,0 +1,119 @@
+"""One channel: its readings and the stored states -> the rows to write, and the range they replace.
+
+A change restarts from the state stored after the last day before it, and runs until, on a day that no change reaches past, the
+computed state equals the stored one: from there on every row is what it was. So an incremental run and a rebuild give the same
+rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ingest.metering.bookings import Bookings, DayTally, Event, Tally
+from ingest.metering.calendar import Day, Instant
+from ingest.metering.channel import Channel
+from ingest.metering.steps import Counted, advance
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The fold after the last reading of a local day: anchor, suspects, and what the anchor's hour and day hold so far."""
+
+    anchor: Counted
+    suspects: tuple[Counted, ...]
+    hour: Tally
+    day: DayTally
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What the rows replace: everything from `..._from` up to, not including, `..._until`; None is without bound."""
+
+    hour_from: Instant | None
+    hour_until: Instant | None
+    day_from: Day | None
+    day_until: Day | None
+    state_after: Day | None
+    state_until: Day | None
+    found_from: Instant | None
+    found_until: Instant | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A channel's new rows. `converged` says that the rows after the range are as they were."""
+
+    hours: list[tuple[Instant, Tally]]
+    days: list[tuple[Day, DayTally]]
+    events: list[Event]
+    states: list[tuple[Day, State]]
+    replaced: Replaced
+    converged: bool
+
+
+def settle(
+    channel: Channel,
+    start: tuple[Day, State] | None,
+    readings: Sequence[Counted],
+    stored: Mapping[Day, State],
+    through: Day,
+) -> Settled:
+    """Fold a channel's readings, all later than the day of `start`, in order of `read_at`.
+
+    `stored` holds the states of earlier runs for days after `start`; `through` is the last day that a change touched.
+    """
+    bookings, anchor, suspects = _resume(channel, start, readings)
+    states: list[tuple[Day, State]] = []
+    for day, of_day in groupby(readings, lambda reading: channel.calendar.day(reading.read_at)):
+        for reading in of_day:
+            if anchor is None:
+                anchor = reading
+            else:
+                anchor, suspects, found = advance(anchor, suspects, reading, channel)
+                for one in found:
+                    bookings.book(one, reading.read_at)
+        assert anchor is not None
+        state = State(anchor, suspects, _copy(bookings.hour), bookings.day.copy())
+        if day >= through and stored.get(day) == state:
+            return _settled(channel, start, bookings, states, (day, state))
+        states.append((day, state))
+    bookings.close()
+    return _settled(channel, start, bookings, states, None)
+
+
+def _resume(
+    channel: Channel, start: tuple[Day, State] | None, readings: Sequence[Counted]
+) -> tuple[Bookings, Counted | None, tuple[Counted, ...]]:
+    if start is not None:
+        state = start[1]
+        bookings = Bookings(channel, state.anchor.read_at, _copy(state.hour), state.day.copy())
+        return bookings, state.anchor, state.suspects
+    first = readings[0].read_at if readings else channel.calendar.midnights[0]
+    return Bookings(channel, first, Tally(), DayTally()), None, ()
+
+
+def _settled(
+    channel: Channel,
+    start: tuple[Day, State] | None,
+    bookings: Bookings,
+    states: list[tuple[Day, State]],
+    end: tuple[Day, State] | None,
+) -> Settled:
+    calendar = channel.calendar
+    first = start and start[1].anchor.read_at
+    last = end and end[1].anchor.read_at
+    replaced = Replaced(
+        hour_from=None if first is None else calendar.hour(first),
+        hour_until=None if last is None else calendar.hour(last),
+        day_from=None if first is None else calendar.day(first),
+        day_until=None if last is None else calendar.day(last),
+        state_after=start and start[0],
+        state_until=end and end[0],
+        found_from=None if start is None else calendar.day_start(start[0] + 1),
+        found_until=None if end is None else calendar.day_start(end[0] + 1),
+    )
+    return Settled(bookings.hours, bookings.days, bookings.events, states, replaced, end is not None)
+
+
+def _copy(tally: Tally) -> Tally:
+    return Tally(tally.amount, tally.measured_us, tally.estimated_us)

@@ -1,0 +1,25 @@
+"""A register's value as an exact integer.
+
+A JSON number is an IEEE double (RFC 8259, section 6). Multiplying by the resolution and rounding half-even gives back every
+decimal of at most three places below 2^50 exactly: the product's relative error is below 2^-52, so it stays within 1/4 of the
+integer. Above that the shortest decimal text of the double decides.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Final
+
+INTEGER_LIMIT: Final = 2**52
+"""Registers are kept below this, so that every value is also exact as a double."""
+
+_FAST_LIMIT: Final = float(2**50)
+
+
+def to_integer(value: float, decimals: int) -> int:
+    """The register value in units of 10^-decimals, finer digits rounded half-even.
+
+    `value` must be finite. The result may exceed `INTEGER_LIMIT`; the caller judges the range.
+    """
+    scaled: float = value * 10**decimals
+    if -_FAST_LIMIT < scaled < _FAST_LIMIT:
+        return round(scaled)
+    return int(Decimal(repr(value)).scaleb(decimals).to_integral_value(ROUND_HALF_EVEN))

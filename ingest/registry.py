@@ -1,0 +1,93 @@
+"""The registry in memory: who may publish what, and on which channel a register lands.
+
+A million meters fit: one dict from path to row number, everything else in compact columns. A row is one version of a meter; a
+meter whose institution, gateway or code changed has several, each valid from one instant to another.
+"""
+
+from array import array
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from schemas.registers import REGISTERS
+
+REGISTER_SLOT: Final = {name: slot for slot, name in enumerate(REGISTERS)}
+ABSENT: Final = -1
+
+
+class RegisteredMeter(NamedTuple):
+    """One version of a meter, as storage reads it. `channels` maps register name to channel number, decimals and limit."""
+
+    institution: str
+    medium: str
+    code: str
+    gateway: str | None
+    meter: int
+    valid_from_us: int
+    valid_to_us: int
+    channels: list[tuple[str, int, int, int]]
+
+
+class Registry:
+    """Look-ups for one version of the registry; never changed after it is filled."""
+
+    def __init__(self, version: int, meters: Iterable[RegisteredMeter] = ()) -> None:
+        """Fill from versions of meters, in any order."""
+        self.version = version
+        self._rows: dict[str, int] = {}
+        self._next = array("l")  # the next version of the same meter, or ABSENT
+        self._gateway = array("l")
+        self._gateways: dict[str | None, int] = {None: ABSENT}
+        self.meter = array("l")
+        self._valid_from_us = array("q")
+        self._valid_to_us = array("q")
+        self._channels = {slot: array("l") for slot in REGISTER_SLOT.values()}
+        self.decimals: dict[int, int] = {}
+        self.limit: dict[int, int] = {}
+        for meter in meters:
+            self._add(meter)
+
+    def __len__(self) -> int:
+        """How many meters are known."""
+        return len(self._rows)
+
+    def gateway(self, institution: str, code: str) -> int:
+        """The number of a gateway; ABSENT where no meter is registered under it."""
+        return self._gateways.get(f"{institution}/{code}", ABSENT)
+
+    def row(self, path: str, read_at_us: int) -> int | None:
+        """The version of a meter in force at an instant, by `institution/medium/code`; None: unknown, ABSENT: not then."""
+        row = self._rows.get(path)
+        if row is None:
+            return None
+        while row != ABSENT and not self._valid_from_us[row] <= read_at_us < self._valid_to_us[row]:
+            row = self._next[row]
+        return row
+
+    def is_under(self, row: int, gateway: int) -> bool:
+        """Whether a gateway may speak for a meter."""
+        return gateway != ABSENT and self._gateway[row] == gateway
+
+    def channel(self, row: int, register: str) -> int:
+        """The channel of a register; ABSENT where the meter has none registered."""
+        return self._channels[REGISTER_SLOT[register]][row]
+
+    def _add(self, meter: RegisteredMeter) -> None:
+        path = f"{meter.institution}/{meter.medium}/{meter.code}"
+        row = len(self.meter)
+        self._next.append(self._rows.get(path, ABSENT))
+        self._rows[path] = row
+        self.meter.append(meter.meter)
+        self._gateway.append(self._gateway_number(meter))
+        self._valid_from_us.append(meter.valid_from_us)
+        self._valid_to_us.append(meter.valid_to_us)
+        for column in self._channels.values():
+            column.append(ABSENT)
+        for register, channel, decimals, limit in meter.channels:
+            self._channels[REGISTER_SLOT[register]][row] = channel
+            self.decimals[channel] = decimals
+            self.limit[channel] = limit
+
+    def _gateway_number(self, meter: RegisteredMeter) -> int:
+        if meter.gateway is None:
+            return ABSENT
+        return self._gateways.setdefault(f"{meter.institution}/{meter.gateway}", len(self._gateways))

@@ -1,0 +1,305 @@
+"""Settlement of one channel: exact sums, order-free steps, incremental runs equal to a rebuild."""
+
+from datetime import date
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.metering.bookings import DayTally, Event, Tally
+from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar, month, period, year
+from ingest.metering.channel import FIRST_GAP_LIMIT_US, Channel, Version
+from ingest.metering.consumption import Settled, State, settle
+from ingest.metering.steps import Counted
+
+SHANGHAI = calendar("Asia/Shanghai")
+MODULUS = 1_000_000
+MINUTE_US = 60_000_000
+
+
+def channel(zone: Calendar, *, scale: int = 1000, change_at: Instant | None = None) -> Channel:
+    def version(valid_from: Instant, scale: int) -> Version:
+        return Version(valid_from, scale, cap_per_hour=20_000, quantum=1, modulus=MODULUS, interval_us=HOUR_US)
+
+    versions = [version(0, scale)]
+    if change_at is not None:
+        versions.append(version(change_at, scale * 7))
+    return Channel(1, zone, tuple(versions))
+
+
+class Rows:
+    """Derived rows of one channel, kept as the database keeps them."""
+
+    def __init__(self, of: Channel) -> None:
+        self.channel = of
+        self.hours: dict[Instant, Tally] = {}
+        self.days: dict[Day, DayTally] = {}
+        self.states: dict[Day, State] = {}
+        self.events: dict[tuple[Instant, Instant, str], Event] = {}
+
+    def settle(self, readings: dict[Instant, int], changed: set[Instant]) -> None:
+        """One round after the readings at `changed` came in."""
+        days = {self.channel.calendar.day(at) for at in changed}
+        before = [day for day in self.states if day < min(days)]
+        start = (max(before), self.states[max(before)]) if before else None
+        floor = self.channel.calendar.day_start(max(before) + 1) if before else -1
+        later = [Counted(at, value) for at, value in sorted(readings.items()) if at >= floor]
+        self.apply(settle(self.channel, start, later, self.states, max(days)))
+
+    def apply(self, settled: Settled) -> None:
+        replaced = settled.replaced
+        _replace(self.hours, settled.hours, lambda at: _within(at, replaced.hour_from, replaced.hour_until))
+        _replace(self.days, settled.days, lambda day: _within(day, replaced.day_from, replaced.day_until))
+        after = None if replaced.state_after is None else replaced.state_after + 1
+        _replace(self.states, settled.states, lambda day: _within(day, after, replaced.state_until))
+        events = [((event.found_at, event.from_at, event.kind), event) for event in settled.events]
+        assert len(events) == len(dict(events))
+        _replace(self.events, events, lambda key: _within(key[0], replaced.found_from, replaced.found_until))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rows) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _within(at: int, start: int | None, end: int | None) -> bool:
+    return (start is None or at >= start) and (end is None or at < end)
+
+
+def _replace(rows: dict, new: list, inside) -> None:
+    for key in [key for key in rows if inside(key)]:
+        del rows[key]
+    for key, row in new:
+        assert inside(key), "a row outside the range it replaces"
+        assert key not in rows
+        rows[key] = row
+
+
+START = SHANGHAI.day_start(date(2025, 12, 27).toordinal())
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> dict[Instant, int]:
+    """Readings over a year's end: ordinary steps, silences of all lengths, falls, jumps and rollovers."""
+    at, value, readings = START, draw(st.integers(0, MODULUS - 1)), {}
+    for _ in range(draw(st.integers(1, 40))):
+        gap = draw(st.sampled_from([7, 15, 60, 60, 60, 61, 119, 121, 200, 360, 361, 1500, 4000, 20000]))
+        at += gap * MINUTE_US + draw(st.sampled_from([0, 0, 0, 1, 999_999]))
+        match draw(st.integers(0, 9)):
+            case 0:
+                shown = draw(st.integers(0, MODULUS - 1))  # a reading that may not fit at all
+            case 1:
+                value = shown = draw(st.integers(0, MODULUS - 1))  # the register itself has jumped
+            case _:
+                value = shown = (value + draw(st.integers(0, 20_000)) * gap // 60) % MODULUS
+        readings[at] = shown
+    return readings
+
+
+zones = st.sampled_from(["Asia/Shanghai", "Europe/Berlin"])  # the latter has days of 23 and 25 hours
+change_instants = st.one_of(st.none(), st.integers(START, START + 20 * 24 * HOUR_US))
+
+
+@given(histories(), st.data(), zones, change_instants)
+@settings(max_examples=300, deadline=None)
+def test_any_order_and_batching_gives_the_rows_of_a_rebuild(readings, shuffle, zone, change_at) -> None:
+    """However readings arrive, the rows equal those of a rebuild from all of them."""
+    of = channel(calendar(zone), change_at=change_at)
+    rebuilt = Rows(of)
+    rebuilt.settle(readings, set(readings))
+    arriving = shuffle.draw(st.permutations(list(readings.items())))
+    rows, seen = Rows(of), {}
+    while arriving:
+        size = shuffle.draw(st.integers(1, len(arriving)))
+        batch, arriving = dict(arriving[:size]), arriving[size:]
+        seen |= batch
+        rows.settle(seen, set(batch))
+
+    assert rebuilt == rows
+
+
+@given(histories(), st.data(), zones)
+@settings(max_examples=150, deadline=None)
+def test_a_reading_that_becomes_disputed_leaves_no_trace(readings, pick, zone) -> None:
+    """Taking a reading away gives the rows that never knew it."""
+    of = channel(calendar(zone))
+    gone = pick.draw(st.sampled_from(sorted(readings)))
+    rows, without = Rows(of), Rows(of)
+    rows.settle(readings, set(readings))
+    rest = {at: value for at, value in readings.items() if at != gone}
+    rows.settle(rest, {gone})
+    if rest:
+        without.settle(rest, set(rest))
+
+    assert without == rows
+
+
+@given(histories(), zones)
+@settings(max_examples=300, deadline=None)
+def test_periods_add_up_to_the_register_exactly(readings, zone) -> None:
+    """Hours + unallocated = day, days + unallocated = month ... = what the counted steps advanced, times the ratio."""
+    zone = calendar(zone)
+    of = channel(zone, scale=1500)
+    rows = Rows(of)
+    rows.settle(readings, set(readings))
+    by_day: dict[Day, int] = {}
+    for hour, tally in rows.hours.items():
+        by_day[zone.day(hour)] = by_day.get(zone.day(hour), 0) + tally.amount
+    for day, tally in rows.days.items():
+        assert tally.own.amount == by_day.get(day, 0) + tally.unallocated
+    total = sum(tally.own.amount + tally.month.amount + tally.year.amount for tally in rows.days.values())
+
+    assert _advanced(of, readings) * 1500 == total
+
+
+def _advanced(of: Channel, readings: dict[Instant, int]) -> int:
+    """The sum of all counted advances, by the steps alone."""
+    from ingest.metering.steps import Step, advance
+
+    anchor, suspects, total = None, (), 0
+    for at, value in sorted(readings.items()):
+        if anchor is None:
+            anchor = Counted(at, value)
+            continue
+        anchor, suspects, found = advance(anchor, suspects, Counted(at, value), of)
+        total += sum(step.advance or 0 for step in found if isinstance(step, Step))
+    return total
+
+
+@given(histories(), zones)
+@settings(max_examples=300, deadline=None)
+def test_quality_of_every_period_is_what_its_own_readings_prove(readings, zone) -> None:
+    """Sums of the stored parts equal the definition, applied to each period directly."""
+    zone = calendar(zone)
+    of = channel(zone)
+    rows = Rows(of)
+    rows.settle(readings, set(readings))
+    steps = _steps(of, readings)
+    for hour, tally in rows.hours.items():
+        assert _proved(steps, hour, hour + HOUR_US, hours=True) == (tally.measured_us, tally.estimated_us)
+    days = {day: (tally.own.measured_us, tally.own.estimated_us) for day, tally in rows.days.items() if tally.own}
+    for day, proved in days.items():
+        assert _proved(steps, zone.day_start(day), zone.day_start(day + 1), splits=_year_edges(zone)) == proved
+    for kind in ("month", "year"):
+        for first, end in {period(kind, day) for day in rows.days}:
+            inside = [tally for day, tally in rows.days.items() if first <= day < end]
+            parts = [tally.own for tally in inside] + [tally.month for tally in inside]
+            parts += [tally.year for tally in inside] if kind == "year" else []
+            proved = sum(part.measured_us for part in parts), sum(part.estimated_us for part in parts)
+            expected = _proved(steps, zone.day_start(first), zone.day_start(end), splits=_year_edges(zone))
+            assert expected == proved
+
+
+def _year_edges(zone: Calendar) -> list[Instant]:
+    return [zone.year_start(number) for number in range(2025, 2032)]
+
+
+def _steps(of: Channel, readings: dict[Instant, int]) -> list:
+    from ingest.metering.steps import Step, advance
+
+    anchor, suspects, steps = None, (), []
+    for at, value in sorted(readings.items()):
+        if anchor is None:
+            anchor = Counted(at, value)
+            continue
+        anchor, suspects, found = advance(anchor, suspects, Counted(at, value), of)
+        steps += [step for step in found if isinstance(step, Step)]
+    return steps
+
+
+def _proved(steps, start: Instant, end: Instant, *, hours: bool = False, splits: list[Instant] = ()) -> tuple[int, int]:
+    """Measured and estimated time of a period, from the design's definition and the counted steps alone."""
+    measured = estimated = 0
+    for step in steps:
+        a, b = step.start.read_at, step.end.read_at
+        overlap = max(min(b, end) - max(a, start), 0)
+        if not overlap or step.advance is None:
+            continue
+        straddles = a < start or b > end
+        duration = b - a
+        if duration <= 2 * HOUR_US:
+            measured += overlap
+        elif duration <= FIRST_GAP_LIMIT_US:
+            measured, estimated = (measured, estimated + overlap) if straddles else (measured + overlap, estimated)
+        elif not hours:
+            edges = [edge for edge in splits if a < edge < b]
+            if edges:  # a silence across a year's end: each part is booked, as estimated, in the period that holds it whole
+                parts = pairwise([a, *edges, b])
+                estimated += sum(q - p for p, q in parts if p >= start and q <= end)
+            elif not straddles:
+                measured += duration
+    return measured, estimated
+
+
+def test_a_rollover_is_consumption() -> None:
+    """A register that wraps from 999,990 to 5 has advanced 15, not minus 999,985."""
+    of = channel(SHANGHAI)
+    rows = Rows(of)
+    rows.settle({START: 999_990, START + HOUR_US: 5}, {START})
+
+    assert {START: Tally(15_000, HOUR_US, 0)} == rows.hours
+    assert ["rollover"] == [event.kind for event in rows.events.values()]
+
+
+def test_three_readings_that_agree_move_a_bad_anchor() -> None:
+    """A false first reading does not make every good one after it look wrong."""
+    of = channel(SHANGHAI)
+    rows = Rows(of)
+    readings = {START: 900_000, **{START + n * HOUR_US: 100 + n for n in range(1, 5)}}
+    rows.settle(readings, set(readings))
+
+    assert ["unexplained"] == [event.kind for event in rows.events.values()]
+    assert [1000, 1000, 1000] == [tally.amount for _, tally in sorted(rows.hours.items())]
+
+
+def test_one_dip_and_one_spike_change_nothing() -> None:
+    """A single false value is set aside as an event; consumption runs from the counted reading before to the one after."""
+    of = channel(SHANGHAI)
+    rows = Rows(of)
+    rows.settle({START: 500, START + HOUR_US: 20, START + 2 * HOUR_US: 520, START + 3 * HOUR_US: 990_000,
+                 START + 4 * HOUR_US: 540}, {START})  # fmt: skip
+
+    assert ["dip", "spike"] == sorted(event.kind for event in rows.events.values())
+    assert 40_000 == sum(tally.amount for tally in rows.hours.values())
+
+
+@pytest.mark.parametrize(("zone", "day", "hours"), [("Asia/Shanghai", "2026-03-29", 24), ("Europe/Berlin", "2026-03-29", 23),
+                                                    ("Europe/Berlin", "2026-10-25", 25)])  # fmt: skip
+def test_local_days_have_their_true_length(zone: str, day: str, hours: int) -> None:
+    """Days follow the zone's own clock changes."""
+    number = date.fromisoformat(day).toordinal()
+    of = calendar(zone)
+
+    assert hours * HOUR_US == of.day_start(number + 1) - of.day_start(number)
+
+
+def test_hours_start_at_the_local_full_hour() -> None:
+    """In a zone of +05:45 hours start at a quarter past the UTC hour."""
+    of = calendar("Asia/Kathmandu")
+    start = of.day_start(date(2026, 1, 1).toordinal())
+
+    assert start == of.hour(start)
+    assert start == of.hour(start + HOUR_US - 1)
+    assert 15 * MINUTE_US == start % HOUR_US
+
+
+def test_a_zone_whose_full_hours_move_is_refused_by_name() -> None:
+    """Lord Howe shifts by half an hour in summer: there is no fixed grid of hours."""
+    with pytest.raises(ValueError, match="Australia/Lord_Howe"):
+        calendar("Australia/Lord_Howe")
+
+
+def test_a_month_knows_what_its_days_had_to_leave_open() -> None:
+    """Three silent days inside a month are missing in the days, and measured, with their amount, in the month."""
+    of = channel(SHANGHAI)
+    start = SHANGHAI.day_start(date(2026, 1, 5).toordinal())
+    rows = Rows(of)
+    rows.settle({start: 0, start + HOUR_US: 10, start + 73 * HOUR_US: 82, start + 74 * HOUR_US: 83}, {start})
+    days = list(rows.days.values())
+
+    assert [10_000, 1_000] == [tally.own.amount for tally in days]
+    assert 72_000 == sum(tally.month.amount for tally in days)
+    assert 74 * HOUR_US == sum(tally.own.measured_us + tally.month.measured_us for tally in days)
+    assert month(min(rows.days)) == month(max(rows.days))
+    assert 2026 == year(min(rows.days))
