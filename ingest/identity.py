@@ -1,7 +1,7 @@
 """Who may speak for a meter: the topic, the payload and the registry must agree. Pure.
 
-The broker's access list ties a client to the institution in its topics; here the payload is held against the topic, and both against
-the registry as it was when the reading was taken.
+The broker's access list ties a client to the institution in its topics; here the payload is held against the topic, and both
+against the registry as it was when the reading was taken.
 """
 
 from typing import NamedTuple

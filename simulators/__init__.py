@@ -16,7 +16,8 @@
     progress.py     what the user sees meanwhile                         (edge)
     registry.py     fleet -> registry CSV files                          (edge)
     ledger.py       the oracle: a SQLite file of truth, messages and expected flags
-    compare.py      ledger against rows of the database, inside SQLite
+    checks.py       the comparison as SQL over the ledger
+    compare.py      ledger against rows found in the database
     report.py       the comparison in words
     verify.py       the database's reader views -> compare -> report     (edge)
     cli.py          `meterwarden simulate registry | publish | verify`

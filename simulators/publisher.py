@@ -18,7 +18,7 @@ class Pace:
     """How to publish. `speed` is simulated over real time; 0 is as fast as the broker takes it."""
 
     connections: int = 4
-    window: int = 500
+    window: int = 100
     speed: float = 0.0
 
 

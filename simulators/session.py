@@ -5,6 +5,7 @@ code of the PUBACK, so messages go straight to the paho client underneath, and t
 """
 
 import asyncio
+import logging
 import socket
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,11 @@ from simulators.messages import Message
 
 FAILURE: Final = 0x80
 """Reason codes from here on say that the broker did not take the message."""
+SILENT: Final = logging.getLogger(__name__)
+"""Where paho's own complaints go; what they mean to the user is in PublishError."""
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
+
 WAIT_SECONDS: Final = 30.0
 """A broker that acknowledges nothing for so long is taken for dead."""
 
@@ -49,6 +55,7 @@ class Session(aiomqtt.Client):
             username=broker.username,
             password=broker.password,
             identifier=identifier,
+            logger=SILENT,
             protocol=aiomqtt.ProtocolVersion.V5,
             max_inflight_messages=0,  # no limit of paho's own: it walks over all unacknowledged ones at every PUBACK
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # else a small window waits for delayed ACKs
@@ -124,6 +131,8 @@ class Session(aiomqtt.Client):
         properties: Properties | None = None,
     ) -> None:
         super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        if self._disconnected.done():
+            self._disconnected.exception()  # asked for, so that asyncio does not complain that nobody did
         if self._topics and self._failure is None:
             self._failure = f"the broker closed the connection: {reason_code}; see the broker's log"
         self._moved.set()

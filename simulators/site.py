@@ -92,9 +92,7 @@ def _chargers(identity: Identity, month_micro: int, month: Month, rng: Random) -
         yield Charger(identity.code, f"CH-{number:02d}", fast, charger.commissioned_on(month, rng))
 
 
-def _electricity(
-    identity: Identity, month_micro: int, charging: list["array[int]"], month: Month, rng: Random
-) -> Iterator[Meter]:
+def _electricity(identity: Identity, month_micro: int, charging: list["array[int]"], month: Month, rng: Random) -> Iterator[Meter]:
     """The main meter and its sub-meters: the building's load is what the chargers leave of the total."""
     shape = profiles.SHAPES[identity.institution_class, Medium.ELECTRICITY]
     building_micro = month_micro - sum(map(sum, charging))

@@ -1,7 +1,7 @@
 """Real servers for the demo and the tests, without root, Docker or a change to the machine's packages.
 
-    packages  Debian's packages in a cache      apt       resolve and download, with directories of its own
-                                                prefix    unpack, and run with the tree's own loader
+    packages  Debian's packages in a cache      apt                       resolve and download
+                                                prefix, relocation        unpack, and run where it lies
     stack     the servers together              postgres, mosquitto, prometheus   one server each, on
                                                 server, process                   start, stop, kill; as whom, bound to whom
     state     the stack that outlives `meterwarden stack up`
@@ -17,7 +17,7 @@ from ingest.stack.ports import free_port
 from ingest.stack.postgres import Postgres
 from ingest.stack.prometheus import Alertmanager, Prometheus
 from ingest.stack.stack import Stack
-from ingest.stack.state import State, stack_down, stack_env, stack_state, stack_up
+from ingest.stack.state import State, stack_down, stack_env, stack_keep, stack_state, stack_up
 
 __all__ = [
     "Alertmanager",
@@ -32,6 +32,7 @@ __all__ = [
     "programs",
     "stack_down",
     "stack_env",
+    "stack_keep",
     "stack_state",
     "stack_up",
 ]

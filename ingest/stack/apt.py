@@ -24,11 +24,10 @@ WANTED = (
 # Dependencies that nothing here loads, by the reason why. Half of the download.
 LEFT_OUT = {
     "the just-in-time compiler, which is off": "libllvm* libz3-*",
-    "perl, for Debian's cluster tools": "perl* libperl* lib*-perl libgdbm* libdb5.3* postgresql-common* "
-    "postgresql-client-common",
+    "perl, for Debian's cluster tools": "perl* libperl* lib*-perl libgdbm* libdb5.3* postgresql-common* postgresql-client-common",
     "scripts that set a package up": "adduser base-passwd coreutils dash debconf* dpkg init-system-helpers login* passwd "
     "sensible-utils ssl-cert sysvinit-utils ucf openssl* netbase procps libproc2-* libsemanage* libsepol* libdebconf*",
-    "web pages and terminals": "libjs-* node-* fonts-* javascript-common readline-common libc-l10n locales",
+    "languages and line editing": "libc-l10n locales readline-common",
 }
 KEYRINGS = tuple(Path(f"/usr/share/keyrings/debian-archive-keyring.{ending}") for ending in ("gpg", "pgp"))
 # How this machine reaches its mirror (proxy, retries, dates of a snapshot) holds for ours too.
@@ -111,7 +110,7 @@ def mirror() -> str:
     if given := os.environ.get("DEBIAN_MIRROR"):
         return given.rstrip("/")
     # Unlike `indextargets`, this answers before the first `apt-get update` of a fresh machine.
-    found = re.findall(r"^'([^']+?)/+dists/", _output("apt-get", "--print-uris", "update"), re.MULTILINE)
+    found: list[str] = re.findall(r"^'([^']+?)/+dists/", _output("apt-get", "--print-uris", "update"), re.MULTILINE)
     usual = [base for base in found if base.endswith("/debian")]
     others = [base for base in found if "debian" in base and "security" not in base]
     if not usual + others:

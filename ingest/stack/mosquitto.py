@@ -1,5 +1,7 @@
 """mosquitto 2 with passwords, access rules and persistence."""
 
+import base64
+import hashlib
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +15,8 @@ from ingest.stack.server import Server
 INGEST_USER = "ingest"
 SIMULATOR_USER = "simulator"
 PASSWORD_BYTES = 18
+SALT_BYTES = 12  # the length mosquitto 2.0 expects
+ITERATIONS = 101  # its own default: a generated password needs no more
 # Comments stand on lines of their own: mosquitto takes the rest of a setting's line as its argument.
 CONFIGURATION = """\
 listener {port} 127.0.0.1
@@ -95,6 +99,15 @@ class Mosquitto(Server):
         return process.accepts(self.port)
 
     def _write_passwords(self) -> None:
-        lines = "".join(f"{user}:{password}\n" for user, password in self._passwords.items())
-        file = places.write(self.directory / "passwords", lines, 0o600)
-        process.run([self.programs.mosquitto_passwd, "-U", file], self.directory)  # hashes the file where it stands
+        lines = "".join(f"{user}:{_hashed(password)}\n" for user, password in self._passwords.items())
+        places.write(self.directory / "passwords", lines, 0o600)
+
+
+def _hashed(password: str) -> str:
+    """The password as mosquitto 2 stores it: PBKDF2 over SHA-512.
+
+    Computed here because mosquitto_passwd shows a password to `ps`, or cuts one with a colon short.
+    """
+    salt = secrets.token_bytes(SALT_BYTES)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
+    return f"$7${ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"

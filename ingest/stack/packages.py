@@ -26,7 +26,6 @@ class Programs:
     promtool: Path
     alertmanager: Path
     amtool: Path
-    zoneinfo: Path
 
 
 def programs(say: Callable[[str], None]) -> Programs:
@@ -80,5 +79,4 @@ def _below(root: Path) -> Programs:
         promtool=root / "usr/bin/promtool",
         alertmanager=root / "usr/bin/prometheus-alertmanager",
         amtool=root / "usr/bin/amtool",
-        zoneinfo=root / "usr/share/zoneinfo",
     )

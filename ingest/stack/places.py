@@ -21,9 +21,12 @@ def cache_directory() -> Path:
 
 
 def state_path() -> Path:
-    """File that remembers this user's lingering stack; its directory is created if need be."""
-    directory = _chosen(None, "/var/lib/meterwarden", "XDG_STATE_HOME", ".local/state")
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """File that remembers this user's lingering stack, in METERWARDEN_STACK_STATE or the usual directory, made if need be."""
+    directory = _chosen("METERWARDEN_STACK_STATE", "/var/lib/meterwarden", "XDG_STATE_HOME", ".local/state")
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StackError(f"cannot create {directory} ({error}): set METERWARDEN_STACK_STATE") from error
     return directory / "stack.json"
 
 
@@ -69,17 +72,13 @@ def give(path: Path, mode: int = 0o755) -> Path:
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> Path:
-    """The file, holding this text, of the user who runs the servers; never readable by more than `mode` allows."""
-    return give(write_secret(path, text), mode)
+    """The file, holding this text, of the user who runs the servers; replaced as a whole, never open to more than `mode`."""
+    return give(_draft(path, text), mode).replace(path)
 
 
 def write_secret(path: Path, text: str) -> Path:
     """The file, holding this text, readable by the caller alone; replaced as a whole."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    return draft.replace(path)
+    return _draft(path, text).replace(path)
 
 
 def remove(directory: Path) -> None:
@@ -106,8 +105,16 @@ def require_reachable(directory: Path, variable: str) -> None:
         raise StackError(f"{closed[0]} is closed to the user {UNPRIVILEGED_USER}, who runs the servers: set {variable}")
 
 
-def _chosen(variable: str | None, of_root: str, xdg_variable: str, below_home: str) -> Path:
-    if variable and (named := os.environ.get(variable)):
+def _draft(path: Path, text: str) -> Path:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    return draft
+
+
+def _chosen(variable: str, of_root: str, xdg_variable: str, below_home: str) -> Path:
+    if named := os.environ.get(variable):
         return Path(named).absolute()
     if os.geteuid() == 0:
         return Path(of_root)

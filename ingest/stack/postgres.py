@@ -9,7 +9,7 @@ from urllib.parse import quote
 from ingest.stack import places, process
 from ingest.stack.packages import Programs
 from ingest.stack.ports import free_port
-from ingest.stack.prefix import ZONE_LINK
+from ingest.stack.relocation import ZONES
 from ingest.stack.server import STOP_SECONDS, Server
 
 SUPERUSER = "postgres"
@@ -23,6 +23,7 @@ max_connections = 200
 shared_buffers = 256MB
 max_wal_size = 2GB
 jit = off                          # the compiler's library is left out of the download
+dynamic_shared_memory_type = mmap  # in the run directory, so a killed cluster leaves nothing in a small /dev/shm
 timezone = 'UTC'
 log_timezone = 'UTC'
 log_line_prefix = '%m [%p] %d '
@@ -59,7 +60,7 @@ class Postgres(Server):
             password_file.unlink()
         with (server.data_directory / "postgresql.conf").open("a") as settings:
             settings.write(SETTINGS.format(port=server.port))
-        (server.data_directory / ZONE_LINK).symlink_to(programs.zoneinfo)
+        ZONES.provide(programs.root, server.working_directory)
         return server
 
     @property

@@ -7,11 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ingest.stack.errors import OWN_SERVERS, StackError
+from ingest.stack.relocation import RELOCATIONS
 
 POSTGRES_BIN = Path("usr/lib/postgresql/17/bin")
 PROGRAM_DIRECTORIES = (POSTGRES_BIN, Path("usr/bin"), Path("usr/sbin"))
 REAL = ".real"  # beside each wrapper, so that a program still finds its share directory relative to itself
 UNUSED = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/lib/postgresql/17/lib/bitcode")
+# It leads out of the tree, and PostgreSQL's list of time zones fails where it leads nowhere.
+LINK_TO_MACHINE = "usr/share/zoneinfo/localtime"
 # Library directory and loader by dpkg's architecture. arm64 follows the same layout and is untried.
 LOADERS = {
     "amd64": ("usr/lib/x86_64-linux-gnu", "ld-linux-x86-64.so.2"),
@@ -23,11 +26,6 @@ here=${{0%/*}}
 root=$here/{up}
 exec "$root/{libraries}/{loader}" --library-path "$root/{libraries}" --argv0 "$0" "$here/{real}/{name}" "$@"
 """
-# Debian's PostgreSQL reads time zones from a path fixed at build time, which a small machine may lack. The replacement is
-# just as long: every PostgreSQL process stays in its data directory, where `zone` leads to the tree's own zone files.
-ZONES_BUILT_IN = b"\0/usr/share/zoneinfo\0"
-ZONES_OF_CLUSTER = b"\0/proc/self/cwd/zone\0"
-ZONE_LINK = "zone"
 TIMESCALEDB_AT_LEAST = (2, 19)
 UNPACK_SECONDS = 120
 
@@ -42,13 +40,15 @@ def unpack(packages: Iterable[Path], root: Path) -> None:
         package.unlink()
     for name in UNUSED:
         shutil.rmtree(root / name, ignore_errors=True)
+    (root / LINK_TO_MACHINE).unlink(missing_ok=True)
 
 
 def make_runnable(root: Path, architecture: str) -> None:
-    """Every program below root runs as it stands, on a machine with another libc and without zone files."""
+    """Every program below root runs as it stands, also on a machine with another libc."""
     if architecture not in LOADERS:
         raise StackError(f"no embedded servers for {architecture}, only for {', '.join(LOADERS)}: {OWN_SERVERS}")
-    _use_own_zones(root / POSTGRES_BIN / "postgres")
+    for relocation in RELOCATIONS:
+        relocation.patch(root)
     for directory in PROGRAM_DIRECTORIES:
         for program in _binaries(root / directory):
             _wrap(program, root, *LOADERS[architecture])
@@ -71,12 +71,8 @@ def _binaries(directory: Path) -> list[Path]:
 def _wrap(program: Path, root: Path, libraries: str, loader: str) -> None:
     real = program.parent / REAL / program.name
     real.parent.mkdir(exist_ok=True)
+    real.parent.chmod(0o755)  # whatever the umask: the servers' user passes here
     program.rename(real)
     up = "/".join([".."] * len(program.parent.relative_to(root).parts))
     program.write_text(WRAPPER.format(up=up, libraries=libraries, loader=loader, real=REAL, name=program.name))
     program.chmod(0o755)
-
-
-def _use_own_zones(postgres: Path) -> None:
-    # Where a later build no longer holds the path like this, the machine's own zone files serve as before.
-    postgres.write_bytes(postgres.read_bytes().replace(ZONES_BUILT_IN, ZONES_OF_CLUSTER))

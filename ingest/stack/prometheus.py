@@ -10,10 +10,13 @@ from ingest.stack import places
 from ingest.stack.errors import StackError
 from ingest.stack.packages import Programs
 from ingest.stack.ports import free_port
+from ingest.stack.relocation import TEMPLATES, WEB
 from ingest.stack.server import Server
 
 ANSWER_SECONDS = 10
 RETENTION = "7d"
+# Prometheus learns of Alertmanager some seconds after its own start; an alert that fired before then would wait a minute.
+RESEND_DELAY = "5s"
 PROMETHEUS_CONFIGURATION = """\
 global:
   scrape_interval: {scrape_interval}
@@ -77,6 +80,7 @@ class Prometheus(Server):
         places.write(directory / "rules.yaml", rules)
         places.provide(directory / "targets")
         places.provide(directory / "tsdb")
+        WEB.provide(programs.root, server.working_directory)
         return server
 
     def scrape(self, job: str, port: int) -> None:
@@ -101,6 +105,7 @@ class Prometheus(Server):
             f"--config.file={self.directory / 'prometheus.yaml'}",
             f"--storage.tsdb.path={self.directory / 'tsdb'}",
             f"--storage.tsdb.retention.time={RETENTION}",
+            f"--rules.alert.resend-delay={RESEND_DELAY}",
             f"--web.listen-address=127.0.0.1:{self.port}",
         ]
 
@@ -139,6 +144,7 @@ class Alertmanager(Server):
             configuration += WEBHOOK.format(port=webhook_port)
         places.write(directory / "alertmanager.yaml", configuration)
         places.provide(directory / "state")
+        TEMPLATES.provide(programs.root, server.working_directory)
         return server
 
     def command(self) -> list[str | Path]:

@@ -57,7 +57,7 @@ class State:
 def stack_up(say: Callable[[str], None], rules: str = NO_RULES) -> State:
     """A lingering stack is up: the one there is, or a new one. What a crash left of an earlier one is cleaned away."""
     path = places.state_path()
-    with places.exclusive(path.with_suffix(".lock"), "XDG_STATE_HOME"):
+    with places.exclusive(path.with_suffix(".lock"), "METERWARDEN_STACK_STATE"):
         state = _read(path)
         if state and _all_alive(state):
             say(f"the stack is already up, in {state.directory}")
@@ -68,10 +68,22 @@ def stack_up(say: Callable[[str], None], rules: str = NO_RULES) -> State:
         return _start(path, say, rules)
 
 
+def stack_keep(stack: Stack) -> State:
+    """This running stack, created with `linger`, is now the one that `stack_down` ends; StackError if there is another."""
+    path = places.state_path()
+    with places.exclusive(path.with_suffix(".lock"), "METERWARDEN_STACK_STATE"):
+        other = _read(path)
+        if other and _all_alive(other):
+            raise StackError(f"a stack is already up, in {other.directory}: end it with `meterwarden stack down`")
+        if other:
+            _end(other, path)
+        return _remember(stack, path)
+
+
 def stack_down(say: Callable[[str], None]) -> bool:
     """No lingering stack is up, and its run directory is gone; False if there was none. Ends only what `stack_up` started."""
     path = places.state_path()
-    with places.exclusive(path.with_suffix(".lock"), "XDG_STATE_HOME"):
+    with places.exclusive(path.with_suffix(".lock"), "METERWARDEN_STACK_STATE"):
         state = _read(path)
         if state is None:
             say("no stack is up")
@@ -105,12 +117,17 @@ def stack_env(state: State) -> str:
 def _start(path: Path, say: Callable[[str], None], rules: str) -> State:
     stack = Stack.create(say=say, linger=True, rules=rules).up()
     try:
-        state = _describe(stack)
-        places.write_secret(path, json.dumps(asdict(state), indent=2) + "\n")
+        state = _remember(stack, path)
     except BaseException:
         stack.down()
         raise
     say(f"the stack is up, in {state.directory}")
+    return state
+
+
+def _remember(stack: Stack, path: Path) -> State:
+    state = _describe(stack)
+    places.write_secret(path, json.dumps(asdict(state), indent=2) + "\n")
     return state
 
 

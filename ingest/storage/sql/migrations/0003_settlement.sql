@@ -6,10 +6,9 @@
 CREATE TABLE metering.day_state (
     channel             int         NOT NULL,
     day                 date        NOT NULL,
-    anchor_at           timestamptz NOT NULL,
+    anchor_us           bigint      NOT NULL,  -- instants inside the state are microseconds since 1970
     anchor_value        bigint      NOT NULL,
-    suspect_at          timestamptz[] NOT NULL,
-    suspect_value       bigint[]    NOT NULL,
+    suspects            bigint[]    NOT NULL,  -- instant, value, instant, value ...
     -- what is booked so far in the anchor's hour and in the anchor's day
     hour_amount         bigint      NOT NULL,
     hour_measured_us    bigint      NOT NULL,

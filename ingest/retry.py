@@ -1,0 +1,13 @@
+"""How long to wait before trying again: full jitter, so that many clients do not return at once."""
+
+import random
+from typing import Final
+
+FIRST_SECONDS: Final = 0.2
+CEILING_SECONDS: Final = 15.0
+
+
+def delay_seconds(attempt: int, *, random_share: float | None = None, ceiling_seconds: float = CEILING_SECONDS) -> float:
+    """Seconds to wait after the `attempt`-th failure in a row (1, 2, ...)."""
+    share = random.random() if random_share is None else random_share
+    return share * min(ceiling_seconds, FIRST_SECONDS * 2.0 ** min(attempt, 30))

@@ -1,0 +1,158 @@
+"""Every setting, frozen and checked before anything starts.
+
+Read from the environment: METERWARDEN_ before the name, `__` between the parts, for example METERWARDEN_BROKER__HOST. Secrets come
+from files (`..._FILE`), so that they appear in no process list. A wrong setting ends the process with its name and what is allowed.
+"""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ingest.metering.calendar import HOUR_US
+from schemas.topics import INTAKE_FILTERS
+
+DAY_SECONDS = 86_400
+MIB = 1024 * 1024
+
+Seconds = Annotated[float, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Part(BaseModel):
+    """Base of every group of settings: frozen, no unknown names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class BrokerSettings(Part):
+    """The MQTT 5 broker that the meters publish to."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    username: str | None = None
+    password_file: Path | None = None
+    client_identifier: Annotated[str, Field(min_length=1, max_length=64)] = "meterwarden-0"
+    """Stable per worker (an ordinal, never a pod name): the broker keeps the session under it."""
+    share_group: Annotated[str, Field(pattern=r"^[^/+#]+$")] = "meterwarden"
+    filters: tuple[str, ...] = INTAKE_FILTERS
+    keepalive_seconds: Annotated[int, Field(ge=5, le=3600)] = 30
+    session_expiry_seconds: Annotated[int, Field(ge=3600, le=2**32 - 2)] = 14 * DAY_SECONDS
+    receive_maximum: Annotated[int, Field(ge=1, le=65535)] = 20_000
+    connect_timeout_seconds: Seconds = 10
+    tls_ca_file: Path | None = None
+    tls_certificate_file: Path | None = None
+    tls_key_file: Path | None = None
+
+
+class DatabaseSettings(Part):
+    """TimescaleDB, as the writer."""
+
+    url: SecretStr = SecretStr("postgresql://meterwarden_writer@127.0.0.1/meterwarden")
+    password_file: Path | None = None
+    connect_timeout_seconds: Annotated[int, Field(ge=2, le=60)] = 5
+    statement_timeout_seconds: Annotated[int, Field(ge=5)] = 60
+
+
+class BatchSettings(Part):
+    """When a batch is full, or old enough, to be written."""
+
+    messages: Annotated[int, Field(ge=1, le=65535)] = 5_000
+    bytes: Annotated[int, Field(ge=1024)] = 4 * MIB
+    age_seconds: Seconds = 0.1
+    uncommitted_bytes: Annotated[int, Field(ge=1024)] = 16 * MIB
+    """Above this much undecided payload the session stops reading its socket."""
+
+
+class IntakeSettings(Part):
+    """What intake accepts."""
+
+    accept_days_back: Annotated[float, Field(gt=0, le=3650)] = 45
+    accept_minutes_ahead: Annotated[float, Field(ge=0, le=1440)] = 10
+    max_payload_bytes: Annotated[int, Field(ge=256)] = 256 * 1024
+    registry_seconds: Seconds = 30
+    """At least so often the registry's version is compared; a change is also announced by the database."""
+    replay_seconds: Seconds = 10
+    """How often quarantined messages of unknown meters are held against the registry."""
+
+    @property
+    def back_us(self) -> int:
+        """How far back a reading may lie, in microseconds."""
+        return round(self.accept_days_back * 24 * HOUR_US)
+
+    @property
+    def ahead_us(self) -> int:
+        """How far ahead a reading may lie, in microseconds."""
+        return round(self.accept_minutes_ahead * HOUR_US / 60)
+
+
+class SettlementSettings(Part):
+    """The settler."""
+
+    enabled: bool = True
+    round_seconds: Seconds = 2
+    """Pause between rounds while there is nothing to settle."""
+    channel_hours: Annotated[int, Field(ge=1)] = 50_000
+    """Most channel-hours one round takes."""
+
+
+class QuotaSettings(Part):
+    """Levels below "exceeded"."""
+
+    warning_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    near_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    completeness: Annotated[float, Field(gt=0, le=1)] = 0.8
+    projection_days: Annotated[int, Field(ge=1, le=366)] = 7
+    exported_institutions: Annotated[int, Field(ge=0, le=10_000)] = 200
+    """Most institutions with a series of their own in /metrics, those furthest above first."""
+
+    @model_validator(mode="after")
+    def near_is_above_warning(self) -> Self:
+        """The second warning lies above the first."""
+        if self.near_ratio < self.warning_ratio:
+            raise ValueError("near_ratio must not lie below warning_ratio")
+        return self
+
+
+class HttpSettings(Part):
+    """/metrics, /livez, /readyz."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 9464
+
+
+class Settings(BaseSettings):
+    """All settings of the service."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="METERWARDEN_", env_nested_delimiter="__", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    broker: BrokerSettings = BrokerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    batch: BatchSettings = BatchSettings()
+    intake: IntakeSettings = IntakeSettings()
+    settlement: SettlementSettings = SettlementSettings()
+    quota: QuotaSettings = QuotaSettings()
+    http: HttpSettings = HttpSettings()
+    shutdown_grace_seconds: Seconds = 20
+
+    @model_validator(mode="after")
+    def receive_maximum_fills_two_batches(self) -> Self:
+        """One batch is written while the next one fills."""
+        if self.broker.receive_maximum < 2 * self.batch.messages:
+            raise ValueError(
+                f"broker.receive_maximum ({self.broker.receive_maximum}) must be at least twice batch.messages "
+                f"({self.batch.messages}), or a batch never fills while another is written"
+            )
+        return self
+
+
+def wrong_settings(error: ValidationError) -> str:
+    """One line a wrong setting: its environment name and what is allowed."""
+    lines = []
+    for detail in error.errors(include_url=False, include_input=False):
+        name = "METERWARDEN_" + "__".join(str(part) for part in detail["loc"]).upper()
+        lines.append(f"{name.rstrip('_')}: {detail['msg']}" if detail["loc"] else detail["msg"].removeprefix("Value error, "))
+    return "\n".join(lines)

@@ -1,0 +1,162 @@
+"""Settlement, one round: marks -> consumption -> rollups -> standings against quotas, in one snapshot and one transaction.
+
+Reading and mark commit together, so a snapshot holds both or neither; what it lacks keeps its mark. Everything written is an
+absolute value computed from stored rows: run twice, late, or after a crash, a round gives the same rows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from ingest.metering.calendar import HOUR_US, Day, calendar, instant, period
+from ingest.metering.channel import Channel
+from ingest.metering.consumption import Settled, State, settle
+from ingest.metering.levels import Standing, Thresholds, fold
+from ingest.metering.quotas import INDICATORS, Basis, basis
+from ingest.storage import levels as level_store
+from ingest.storage import settlement as store
+from ingest.storage.connection import Connection
+from ingest.storage.levels import Affected, Wanted
+from ingest.storage.settlement import Span
+
+PERIOD_KINDS: Final = ("month", "year")
+MEDIA: Final = tuple(sorted({indicator.medium for indicator in INDICATORS.values()}))
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What a round did: channels whose marks it took, standings it computed."""
+
+    channels: int
+    standings: int
+
+    def __bool__(self) -> bool:
+        """Whether there was anything to do."""
+        return bool(self.channels or self.standings)
+
+
+async def settle_round(connection: Connection, now: datetime, channel_hours: int, thresholds: Thresholds) -> Round:
+    """Take the oldest marks and settle them; `connection` is idle, and its temporary tables are made.
+
+    `now` says which local days are closed. Commits, or raises and leaves everything as it was.
+    """
+    await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    marks = await store.take_marks(connection, channel_hours)
+    channels = await store.channels(connection, marks)
+    spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
+    if spans:
+        await store.write(connection, await _settle_channels(connection, channels, spans))
+    marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
+    await level_store.affect(connection, marked, now, MEDIA)
+    standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)
+    await connection.commit()
+    return Round(len(marks), standings)
+
+
+def _span(channel: Channel, utc_hours: tuple[int, int]) -> Span:
+    """The local days that marked UTC hours touch."""
+    first, last = utc_hours
+    return Span(channel.calendar.day(first * HOUR_US), channel.calendar.day((last + 1) * HOUR_US - 1))
+
+
+async def _settle_channels(
+    connection: Connection, channels: Mapping[int, Channel], spans: Mapping[int, Span]
+) -> dict[int, Settled]:
+    """Fold every channel over its span; where earlier runs reach further and disagree, over all that follows."""
+    starts = await store.start_states(connection, spans)
+    stored = await store.later_states(connection, spans)
+    bounds = {number: (_resume_at(channels[number], starts.get(number)), _end_of(channels[number], spans[number]))
+              for number in spans}  # fmt: skip
+    settled = await _fold(connection, channels, spans, starts, stored, bounds)
+    open_ended = [
+        number for number, one in settled.items() if not one.converged and max(stored[number], default=0) > spans[number].last
+    ]
+    again = {number: (bounds[number][0], None) for number in open_ended}
+    return settled | await _fold(connection, channels, spans, starts, stored, again)
+
+
+async def _fold(
+    connection: Connection,
+    channels: Mapping[int, Channel],
+    spans: Mapping[int, Span],
+    starts: Mapping[int, tuple[Day, State]],
+    stored: Mapping[int, Mapping[Day, State]],
+    bounds: Mapping[int, tuple[int | None, int | None]],
+) -> dict[int, Settled]:
+    if not bounds:
+        return {}
+    readings = await store.readings(connection, bounds)
+    return {
+        number: settle(channels[number], starts.get(number), readings[number], stored.get(number, {}), spans[number].last)
+        for number in bounds
+    }
+
+
+def _resume_at(channel: Channel, start: tuple[Day, State] | None) -> int | None:
+    return None if start is None else channel.calendar.day_start(start[0] + 1)
+
+
+def _end_of(channel: Channel, span: Span) -> int:
+    return channel.calendar.day_start(span.last + 1)
+
+
+async def _assess(connection: Connection, affected: Sequence[Affected], now: datetime, thresholds: Thresholds) -> int:
+    """Fold the standings of every affected institution from its first affected day on; returns how many were computed."""
+    wanted = [one for institution in affected for one in _wanted(institution, now)]
+    if not wanted:
+        return 0
+    before = await level_store.standings_before(connection, wanted)
+    firsts = [before[position].day + 1 if position in before else one.period[0] for position, one in enumerate(wanted)]
+    days = await level_store.days(connection, wanted, firsts)
+    begins = [(position, one, days[position][0].day if days[position] else one.until)
+              for position, one in enumerate(wanted) if position not in before]  # fmt: skip
+    expected = await level_store.expected_before(connection, begins)
+    for position, _, day in begins:
+        before[position] = _nothing_known(day, expected.get(position, 0))
+    bases = await _bases(connection, wanted)
+    folded = []
+    for position, (one, basis_) in enumerate(zip(wanted, bases, strict=True)):
+        today = calendar(one.affected.timezone).day(instant(now))
+        standings = fold(before[position], days[position], one.period, basis_.allowance, today, thresholds)
+        folded.append((one, basis_, [standing for standing in standings if _is_kept(standing, one, today)]))
+    await level_store.write(connection, folded)
+    return sum(len(standings) for _, _, standings in folded)
+
+
+def _wanted(affected: Affected, now: datetime) -> list[Wanted]:
+    """The folds an affected institution needs: every period from its first affected day to the running one."""
+    today = calendar(affected.timezone).day(instant(now))
+    found = []
+    for indicator in INDICATORS.values():
+        if indicator.medium != affected.medium:
+            continue
+        for kind in PERIOD_KINDS:
+            day = affected.first
+            while day <= today:
+                within = period(kind, day)
+                found.append(Wanted(affected, indicator.name, kind, within, max(day, within[0]), min(within[1], today + 1)))
+                day = within[1]
+    return found
+
+
+def _nothing_known(first: Day, expected_us: int) -> Standing:
+    """The standing before an institution's first day with a row: nothing measured of what was expected."""
+    return Standing(first - 1, "not_assessable", "not_assessable", expected_us=expected_us)
+
+
+def _is_kept(standing: Standing, wanted: Wanted, today: Day) -> bool:
+    """Closed days from the first affected one; the running day only where it is over already."""
+    return standing.day >= wanted.first and (standing.day < today or standing.level == "exceeded")
+
+
+async def _bases(connection: Connection, wanted: Sequence[Wanted]) -> list[Basis]:
+    quotas = await level_store.quotas(connection)
+    denominators = await level_store.denominators(connection, {one.affected.institution for one in wanted})
+    return [
+        basis(
+            quotas, one.affected.attributes, denominators.get(one.affected.institution, ()), INDICATORS[one.indicator],
+            one.period_kind, one.period,
+        )
+        for one in wanted
+    ]  # fmt: skip

@@ -1,0 +1,75 @@
+"""How a connection to the database is opened, and which of its errors are the world's."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
+
+from ingest.errors import Unavailable
+from ingest.settings import DatabaseSettings
+
+Connection = AsyncConnection[tuple[Any, ...]]
+
+WORLDS_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
+"""SQLSTATE classes that never speak of one message: connection, transaction state, rollback, resources, operator, system."""
+
+
+def conninfo(settings: DatabaseSettings) -> str:
+    """The connection string, the password read anew (it may have been rotated).
+
+    A peer that vanishes without closing is noticed by the kernel within about half a minute.
+    """
+    options: dict[str, Any] = {
+        "connect_timeout": settings.connect_timeout_seconds,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "application_name": "meterwarden",
+    }
+    if settings.password_file is not None:
+        options["password"] = Path(settings.password_file).read_text(encoding="utf-8").strip()
+    return make_conninfo(settings.url.get_secret_value(), **options)
+
+
+async def connect(settings: DatabaseSettings, *, autocommit: bool = False) -> Connection:
+    """An open connection in UTC. Raises Unavailable."""
+    try:
+        connection = await AsyncConnection.connect(conninfo(settings), autocommit=autocommit)
+        await connection.execute(
+            "SELECT set_config('timezone', 'UTC', false), set_config('statement_timeout', %s, false)",
+            [f"{settings.statement_timeout_seconds}s"],
+        )
+        if not autocommit:
+            await connection.commit()
+    except (psycopg.Error, OSError) as error:
+        raise Unavailable(f"database: {_first_line(error)}") from error
+    return connection
+
+
+@asynccontextmanager
+async def connected(settings: DatabaseSettings, *, autocommit: bool = False) -> AsyncIterator[Connection]:
+    """A connection for the length of a block. Raises Unavailable."""
+    connection = await connect(settings, autocommit=autocommit)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def is_worlds(error: psycopg.Error) -> bool:
+    """Whether an error certainly does not speak of one message; a shortcut only, bisection finds out the rest."""
+    return error.sqlstate is None or error.sqlstate[:2] in WORLDS_CLASSES
+
+
+def unavailable(error: BaseException) -> Unavailable:
+    """An error of the world, in one line."""
+    return Unavailable(f"database: {_first_line(error)}")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,186 @@
+"""What levels are folded from, and where they are written: institution days, quotas, denominators, standings."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from ingest.metering.calendar import Day
+from ingest.metering.levels import DayOfPeriod, Standing
+from ingest.metering.quotas import DIMENSIONS, Basis, Denominator, Quota
+from ingest.storage.connection import Connection
+from ingest.storage.queries import QUERIES
+
+LAST_DAY: Final = date.max.toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """An institution and medium with its first day whose sums changed, its zone and its dimensions."""
+
+    institution: int
+    medium: str
+    first: Day
+    timezone: str
+    attributes: dict[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One fold to be run again: an indicator and period of an institution, from a day on; `until` is exclusive."""
+
+    affected: Affected
+    indicator: str
+    period_kind: str
+    period: tuple[Day, Day]
+    first: Day
+    until: Day
+
+
+async def affect(connection: Connection, marked: Iterable[tuple[int, Day]], now: datetime, media: Sequence[str]) -> None:
+    """Note whose days changed: those of changed and marked channels, and of regions whose day has just ended."""
+    days = list(marked)
+    parameters = {"channel": [channel for channel, _ in days], "day": [date.fromordinal(day) for _, day in days]}
+    await connection.execute(QUERIES["affect_institutions"], parameters)
+    cursor = await connection.execute(QUERIES["due_ticks"], {"now": now})
+    for region, day in await cursor.fetchall():
+        await connection.execute(QUERIES["affect_region"], {"region": region, "day": day, "media": list(media)})
+    await connection.execute(QUERIES["affect_days_without_row"], {"now": now})
+
+
+async def roll_up(connection: Connection) -> list[Affected]:
+    """Sum the affected institution days anew; returns each institution and medium with its first affected day."""
+    await connection.execute(QUERIES["roll_up_institutions"])
+    cursor = await connection.execute(QUERIES["affected_institutions"])
+    return [
+        Affected(institution, medium, first.toordinal(), timezone, dict(zip(DIMENSIONS, attributes, strict=True)))
+        for institution, medium, first, timezone, *attributes in await cursor.fetchall()
+    ]
+
+
+async def quotas(connection: Connection) -> list[Quota]:
+    """Every quota row that names its source."""
+    cursor = await connection.execute(QUERIES["quotas"])
+    return [
+        Quota(
+            code, indicator, kind, {name: value for name, value in zip(DIMENSIONS, dimensions, strict=True) if value is not None},
+            constraint, valid_from.toordinal(), _end(valid_to),
+        )
+        for code, indicator, kind, *dimensions, constraint, valid_from, valid_to in await cursor.fetchall()
+    ]  # fmt: skip
+
+
+async def denominators(connection: Connection, institutions: Iterable[int]) -> dict[int, list[Denominator]]:
+    """Floor areas, people and beds by institution."""
+    cursor = await connection.execute(QUERIES["denominators"], [list(institutions)])
+    found: dict[int, list[Denominator]] = defaultdict(list)
+    for institution, kind, value, valid_from, valid_to in await cursor.fetchall():
+        found[institution].append(Denominator(kind, value, valid_from.toordinal(), _end(valid_to)))
+    return found
+
+
+async def standings_before(connection: Connection, wanted: Sequence[Wanted]) -> dict[int, Standing]:
+    """The last standing before each fold's first day, by position."""
+    parameters = {**_keys(wanted), "position": list(range(len(wanted)))}
+    cursor = await connection.execute(QUERIES["standings_before"], parameters)
+    return {position: _standing(*row) for position, *row in await cursor.fetchall()}
+
+
+def _standing(
+    day: date,
+    level: str,
+    previous: str,
+    used: int,
+    measured: int,
+    estimated: int,
+    expected: int,
+    ratio: Decimal,
+    projected: Decimal,
+) -> Standing:
+    return Standing(day.toordinal(), level, previous, used, measured, estimated, expected, ratio, projected)
+
+
+async def expected_before(connection: Connection, wanted: Sequence[tuple[int, Wanted, Day]]) -> dict[int, int]:
+    """Microseconds expected of the main meters from each period's begin to a day, by position."""
+    parameters = {
+        "position": [position for position, _, _ in wanted],
+        "institution": [one.affected.institution for _, one, _ in wanted],
+        "medium": [one.affected.medium for _, one, _ in wanted],
+        "from": [date.fromordinal(one.period[0]) for _, one, _ in wanted],
+        "until": [date.fromordinal(day) for _, _, day in wanted],
+        "timezone": [one.affected.timezone for _, one, _ in wanted],
+    }
+    cursor = await connection.execute(QUERIES["expected_before"], parameters)
+    return dict(await cursor.fetchall())
+
+
+async def days(connection: Connection, wanted: Sequence[Wanted], firsts: Sequence[Day]) -> dict[int, list[DayOfPeriod]]:
+    """What each fold's days add, by position; a month knows more than its days, a year more than its months."""
+    parameters = {
+        "position": list(range(len(wanted))),
+        "institution": [one.affected.institution for one in wanted],
+        "medium": [one.affected.medium for one in wanted],
+        "from": [date.fromordinal(first) for first in firsts],
+        "until": [date.fromordinal(one.until) for one in wanted],
+    }
+    cursor = await connection.execute(QUERIES["institution_days"], parameters)
+    found: dict[int, list[DayOfPeriod]] = defaultdict(list)
+    for position, day, *sums in await cursor.fetchall():
+        found[position].append(_day_of_period(day.toordinal(), sums, yearly=wanted[position].period_kind == "year"))
+    return found
+
+
+def _day_of_period(day: Day, sums: Sequence[int], *, yearly: bool) -> DayOfPeriod:
+    amount, measured, estimated, expected, month_amount, month_measured, month_estimated, *year = sums
+    if not yearly:
+        year = [0, 0, 0]
+    return DayOfPeriod(
+        day,
+        amount + month_amount + year[0],
+        measured + month_measured + year[1],
+        estimated + month_estimated + year[2],
+        expected,
+    )
+
+
+async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, list[Standing]]]) -> None:
+    """Put the standings of every fold in the place of those from its first day on."""
+    async with (
+        connection.cursor() as cursor,
+        cursor.copy("COPY settled_level FROM STDIN") as copy,
+    ):
+        for wanted, basis, standings in folded:
+            for standing in standings:
+                await copy.write_row(_row(wanted, basis, standing))
+    await connection.execute(QUERIES["stale_levels"], _keys([wanted for wanted, _, _ in folded]))
+    await connection.execute(QUERIES["upsert_levels"])
+
+
+def _keys(wanted: Sequence[Wanted]) -> dict[str, Any]:
+    return {
+        "institution": [one.affected.institution for one in wanted],
+        "indicator": [one.indicator for one in wanted],
+        "period_kind": [one.period_kind for one in wanted],
+        "period_start": [date.fromordinal(one.period[0]) for one in wanted],
+        "day": [date.fromordinal(one.first) for one in wanted],
+    }
+
+
+def _row(wanted: Wanted, basis: Basis, standing: Standing) -> tuple[Any, ...]:
+    return (
+        wanted.affected.institution, wanted.indicator, wanted.period_kind, date.fromordinal(wanted.period[0]),
+        date.fromordinal(standing.day), date.fromordinal(wanted.period[1]), standing.level, standing.previous_level,
+        standing.used, standing.measured_us, standing.estimated_us, standing.expected_us, _plain(basis.allowance),
+        standing.used_ratio, standing.projected_ratio, basis.quota, _plain(basis.denominator), list(basis.missing),
+    )  # fmt: skip
+
+
+def _plain(number: Decimal | None) -> Decimal | None:
+    """To nine places, without an exponent: the same text on every run."""
+    return None if number is None else number.quantize(Decimal("1e-9")).normalize() + 0
+
+
+def _end(valid_to: date | None) -> Day:
+    return LAST_DAY if valid_to is None else valid_to.toordinal()

@@ -1,0 +1,214 @@
+"""What settlement reads and writes in its one transaction: marks, states, readings; hours, days, rollups."""
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from psycopg.types.json import Jsonb
+
+from ingest.metering.bookings import DayTally, Tally
+from ingest.metering.calendar import Calendar, Day, Instant, calendar, instant, moment
+from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Version
+from ingest.metering.consumption import Settled, State
+from ingest.metering.steps import Counted
+from ingest.storage import binary
+from ingest.storage.connection import Connection
+from ingest.storage.queries import QUERIES
+
+MICROSECONDS: Final = 1_000_000
+POSTGRES_EPOCH_DAY: Final = date(2000, 1, 1).toordinal()
+MIN_64, MAX_64 = -(2**63), 2**63 - 1
+MIN_32, MAX_32 = -(2**31), 2**31 - 1
+"""PostgreSQL's -infinity and infinity, of instants and of dates."""
+
+
+class Span(NamedTuple):
+    """Local days of a channel that changed: first and last."""
+
+    first: Day
+    last: Day
+
+
+async def open_round(connection: Connection) -> None:
+    """Make the session's own tables, once a connection."""
+    await connection.execute(QUERIES["create_settled"])
+    await connection.commit()
+
+
+async def take_marks(connection: Connection, channel_hours: int) -> dict[int, tuple[int, int]]:
+    """Delete the oldest marks and return them as channel -> first and last UTC hour."""
+    cursor = await connection.execute(QUERIES["take_marks"], {"channel_hours": channel_hours})
+    spans: dict[int, tuple[int, int]] = {}
+    for channels, hours in await cursor.fetchall():
+        for channel, hour in zip(channels, hours, strict=True):
+            first, last = spans.get(channel, (hour, hour))
+            spans[channel] = (min(first, hour), max(last, hour))
+    return spans
+
+
+async def channels(connection: Connection, numbers: Iterable[int]) -> dict[int, Channel]:
+    """The cumulative channels among some, with their versions in valid time."""
+    cursor = await connection.execute(QUERIES["settling_channels"], [list(numbers)])
+    versions: dict[int, list[Version]] = defaultdict(list)
+    zones: dict[int, Calendar] = {}
+    for channel, timezone, decimals, valid_from, ratio, capacity, quantum, digits, interval_s in await cursor.fetchall():
+        zones[channel] = calendar(timezone)
+        versions[channel].append(_version(decimals, valid_from, ratio, capacity, quantum, digits, interval_s))
+    return {channel: Channel(channel, zones[channel], tuple(found)) for channel, found in versions.items()}
+
+
+def _version(
+    decimals: int, valid_from: datetime, ratio: int, capacity: Decimal, quantum: int, digits: int | None, interval_s: int
+) -> Version:
+    """Registry values in the channel's integers; the capacity is on the primary side, the register behind the ratio."""
+    resolution = 10**decimals
+    cap = capacity * BELIEVED_TIMES_RATED * 1000 / ratio * resolution
+    return Version(
+        valid_from=instant(valid_from),
+        scale=ratio * 10 ** (3 - decimals),
+        cap_per_hour=int(cap.to_integral_value(rounding="ROUND_CEILING")),
+        quantum=max(quantum * resolution // 1000, 1),
+        modulus=None if digits is None else 10**digits * resolution,
+        interval_us=interval_s * MICROSECONDS,
+    )
+
+
+async def start_states(connection: Connection, spans: Mapping[int, Span]) -> dict[int, tuple[Day, State]]:
+    """Where each channel's fold resumes: the state of the last day before its span."""
+    cursor = await connection.execute(QUERIES["start_states"], _by_day(spans))
+    return {row[0]: (row[1].toordinal(), _state(row)) for row in await cursor.fetchall()}
+
+
+async def later_states(connection: Connection, spans: Mapping[int, Span]) -> dict[int, dict[Day, State]]:
+    """What earlier runs stored for the days of each span and after."""
+    cursor = await connection.execute(QUERIES["later_states"], _by_day(spans))
+    states: dict[int, dict[Day, State]] = defaultdict(dict)
+    for row in await cursor.fetchall():
+        states[row[0]][row[1].toordinal()] = _state(row)
+    return states
+
+
+def _by_day(spans: Mapping[int, Span]) -> dict[str, Any]:
+    return {"channel": list(spans), "day": [date.fromordinal(span.first) for span in spans.values()]}
+
+
+def _state(row: Sequence[Any]) -> State:
+    _, _, anchor_us, anchor_value, suspects, *sums = row
+    day = DayTally(Tally(sums[3], sums[5], sums[6]), sums[4], Tally(*sums[7:10]), Tally(*sums[10:13]))
+    pairs = tuple(Counted(*pair) for pair in zip(suspects[::2], suspects[1::2], strict=True))
+    return State(Counted(anchor_us, anchor_value), pairs, Tally(*sums[0:3]), day)
+
+
+async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant | None]]) -> dict[int, list[Counted]]:
+    """The readings that count of each channel from one instant up to another, in order; None is without bound."""
+    parameters = {
+        "channel": list(spans),
+        "from": [_timestamp(begins, "-infinity") for begins, _ in spans.values()],
+        "until": [_timestamp(ends, "infinity") for _, ends in spans.values()],
+    }
+    cursor = await connection.execute(QUERIES["settling_readings"], parameters, binary=True)
+    found: dict[int, list[Counted]] = {channel: [] for channel in spans}
+    for channel, read_at, value in await cursor.fetchall():
+        found[channel].append(Counted(read_at, value))
+    return found
+
+
+def _timestamp(at: Instant | None, otherwise: str) -> str:
+    return otherwise if at is None else moment(at).isoformat()
+
+
+_RANGE: Final = struct.Struct(">hiiiqiqiiiiiiiiiqiq")
+_HOUR: Final = struct.Struct(">hiiiqiqiqiq")
+_DAY: Final = struct.Struct(">hiiii" + "iq" * 10)
+_STATE_HEAD: Final = struct.Struct(">hiiiiiqiq")
+_STATE_SUMS: Final = struct.Struct(">" + "iq" * 13)
+
+
+async def write(connection: Connection, settled: Mapping[int, Settled]) -> None:
+    """Put the rows of every settled channel in the place of those they replace; notes the days that changed."""
+    await _copy(connection, "settled_range", (_range(channel, one) for channel, one in settled.items()))
+    await _copy(connection, "settled_hour", (row for channel, one in settled.items() for row in _hours(channel, one)))
+    await _copy(connection, "settled_day", (row for channel, one in settled.items() for row in _days(channel, one)))
+    await _copy(connection, "settled_state", (row for channel, one in settled.items() for row in _states(channel, one)))
+    events = [row for channel, one in settled.items() for row in _events(channel, one)]
+    if events:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(QUERIES["insert_settled_event"], events)
+    for what in ("hour", "day", "state", "event"):
+        await _delete_stale(connection, what)
+        await connection.execute(QUERIES[f"upsert_{what}s"])
+    await connection.execute(QUERIES["roll_up_months"])
+    await connection.execute(QUERIES["roll_up_years"])
+
+
+async def _delete_stale(connection: Connection, what: str) -> None:
+    cursor = await connection.execute(QUERIES[f"stale_{what}s"])
+    stale = await cursor.fetchall()
+    if stale:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(QUERIES[f"delete_{what}"], stale)
+
+
+async def _copy(connection: Connection, table: str, rows: Iterable[bytes]) -> None:
+    async with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:
+        await copy.write(b"".join((binary.HEADER, *rows, binary.TRAILER)))
+
+
+def _range(channel: int, settled: Settled) -> bytes:
+    replaced = settled.replaced
+    state_from = None if replaced.state_after is None else replaced.state_after + 1
+    return _RANGE.pack(
+        9, 4, channel,
+        8, _at(replaced.hour_from, MIN_64), 8, _at(replaced.hour_until, MAX_64),
+        4, _day(replaced.day_from, MIN_32), 4, _day(replaced.day_until, MAX_32),
+        4, _day(state_from, MIN_32), 4, _day(replaced.state_until, MAX_32),
+        8, _at(replaced.found_from, MIN_64), 8, _at(replaced.found_until, MAX_64),
+    )  # fmt: skip
+
+
+def _hours(channel: int, settled: Settled) -> Iterable[bytes]:
+    for at, tally in settled.hours:
+        at_postgres = at - binary.POSTGRES_EPOCH_US
+        yield _HOUR.pack(5, 4, channel, 8, at_postgres, 8, tally.amount, 8, tally.measured_us, 8, tally.estimated_us)
+
+
+def _days(channel: int, settled: Settled) -> Iterable[bytes]:
+    for day, tally in settled.days:
+        own, month, year = tally.own, tally.month, tally.year
+        yield _DAY.pack(
+            12, 4, channel, 4, day - POSTGRES_EPOCH_DAY,
+            8, own.amount, 8, tally.unallocated, 8, own.measured_us, 8, own.estimated_us,
+            8, month.amount, 8, month.measured_us, 8, month.estimated_us,
+            8, year.amount, 8, year.measured_us, 8, year.estimated_us,
+        )  # fmt: skip
+
+
+def _states(channel: int, settled: Settled) -> Iterable[bytes]:
+    for day, state in settled.states:
+        anchor, hour, tally = state.anchor, state.hour, state.day
+        own, month, year = tally.own, tally.month, tally.year
+        head = _STATE_HEAD.pack(18, 4, channel, 4, day - POSTGRES_EPOCH_DAY, 8, anchor.read_at, 8, anchor.value)
+        sums = _STATE_SUMS.pack(
+            8, hour.amount, 8, hour.measured_us, 8, hour.estimated_us,
+            8, own.amount, 8, tally.unallocated, 8, own.measured_us, 8, own.estimated_us,
+            8, month.amount, 8, month.measured_us, 8, month.estimated_us,
+            8, year.amount, 8, year.measured_us, 8, year.estimated_us,
+        )  # fmt: skip
+        yield head + binary.bigints([number for suspect in state.suspects for number in suspect]) + sums
+
+
+def _events(channel: int, settled: Settled) -> Iterable[tuple[Any, ...]]:
+    for event in settled.events:
+        times = (moment(event.found_at), moment(event.from_at), moment(event.to_at))
+        yield (channel, *times, event.kind, event.amount, Jsonb(event.evidence))
+
+
+def _at(at: Instant | None, otherwise: int) -> int:
+    return otherwise if at is None else at - binary.POSTGRES_EPOCH_US
+
+
+def _day(day: Day | None, otherwise: int) -> int:
+    return otherwise if day is None else day - POSTGRES_EPOCH_DAY

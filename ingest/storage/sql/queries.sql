@@ -1,0 +1,506 @@
+-- Every query the service runs, named and described.
+
+-- name: create_staging
+-- COPY cannot skip what is there already, hence a table of the session's own to insert from
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_reading
+    (read_at timestamptz NOT NULL, value bigint NOT NULL, received_at timestamptz NOT NULL, channel int NOT NULL)
+ON COMMIT DELETE ROWS
+
+-- name: copy_readings
+COPY metering.reading (read_at, value, received_at, channel) FROM STDIN (FORMAT binary)
+
+-- name: copy_staged
+COPY staged_reading (read_at, value, received_at, channel) FROM STDIN (FORMAT binary)
+
+-- name: insert_staged
+-- In key order, so that two workers never wait for each other in a circle. Returns what was there already.
+WITH inserted AS (
+    INSERT INTO metering.reading (read_at, value, received_at, channel)
+    SELECT read_at, value, received_at, channel FROM staged_reading ORDER BY channel, read_at
+    ON CONFLICT (channel, read_at) DO NOTHING
+    RETURNING channel, read_at
+)
+SELECT staged.channel, staged.read_at
+FROM staged_reading AS staged LEFT JOIN inserted USING (channel, read_at)
+WHERE inserted.channel IS NULL
+
+-- name: stored_values
+-- In a statement after the insert: within it, the row that got in the way cannot be seen. One index look-up a key: a plain join
+-- would hash the whole hypertable.
+SELECT key.channel, key.read_at, found.value
+FROM unnest(%(channel)s::int[], %(read_at)s::timestamptz[]) AS key (channel, read_at)
+CROSS JOIN LATERAL (
+    SELECT value FROM metering.reading AS reading
+    WHERE reading.channel = key.channel AND reading.read_at = key.read_at
+    LIMIT 1
+) AS found
+
+-- name: insert_conflicts
+INSERT INTO metering.conflict (channel, read_at, value, received_at)
+SELECT * FROM unnest(%(channel)s::int[], %(read_at)s::timestamptz[], %(value)s::bigint[], %(received_at)s::timestamptz[])
+ORDER BY 1, 2, 3
+ON CONFLICT DO NOTHING
+RETURNING channel, read_at, value
+
+-- name: insert_session
+INSERT INTO metering.session_statement
+    (meter, session, connector, started_at, start_register, stopped_at, stop_register, session_energy, received_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT DO NOTHING
+
+-- name: insert_quarantine
+INSERT INTO metering.quarantine
+    (key, topic, payload, qos, retain, received_at, stage, reason, detail, failing, wanted)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (key) DO NOTHING
+
+-- name: insert_mark
+INSERT INTO metering.mark (channel, utc_hour) VALUES (%(channel)s::int[], %(utc_hour)s::int[])
+
+-- name: probe_quarantine
+INSERT INTO metering.quarantine (key, topic, payload, qos, retain, received_at, stage, reason, detail, failing, wanted)
+VALUES ('probe', '', '', 0, false, now(), '', '', '', '{}', '{}')
+
+-- name: registry_version
+SELECT version FROM metering.registry_version
+
+-- name: registry_meters
+-- What intake must know of every version of every meter; a cumulative register cannot show its modulus or more.
+SELECT institution.code, meter.medium, meter.code, version.gateway, meter.meter,
+       (extract(epoch FROM version.valid_from) * 1000000)::bigint,
+       CASE WHEN version.valid_to = 'infinity' THEN 9223372036854775807
+            ELSE (extract(epoch FROM version.valid_to) * 1000000)::bigint END,
+       channels.register, channels.channel, channels.decimals, channels.register_limit
+FROM metering.meter_version AS version
+JOIN metering.meter USING (meter)
+JOIN metering.institution USING (institution)
+CROSS JOIN LATERAL (
+    SELECT array_agg(channel.register ORDER BY channel.channel) AS register,
+           array_agg(channel.channel ORDER BY channel.channel) AS channel,
+           array_agg(channel.decimals ORDER BY channel.channel) AS decimals,
+           array_agg(CASE WHEN channel.kind = 'cumulative' AND version.register_digits IS NOT NULL
+                          THEN (10::numeric ^ (version.register_digits + channel.decimals))::bigint
+                          ELSE 4503599627370496 END ORDER BY channel.channel) AS register_limit
+    FROM metering.channel WHERE channel.meter = version.meter
+) AS channels
+WHERE channels.register IS NOT NULL
+ORDER BY meter.meter, version.valid_from
+
+-- name: known_filters
+SELECT filters FROM metering.subscription WHERE client_identifier = %s
+
+-- name: keep_filters
+INSERT INTO metering.subscription (client_identifier, filters, subscribed_at) VALUES (%s, %s, now())
+ON CONFLICT (client_identifier) DO UPDATE SET filters = excluded.filters, subscribed_at = excluded.subscribed_at
+
+-- name: quarantine_replayable
+-- Open messages whose unknown meters and registers are all registered now. Rows that another worker holds are its to replay.
+SELECT quarantine.quarantine, quarantine.topic, quarantine.payload, quarantine.qos, quarantine.retain, quarantine.received_at
+FROM metering.quarantine
+WHERE quarantine.resolved_at IS NULL
+  AND quarantine.reason IN ('unknown_meter', 'unknown_register')
+  AND quarantine.wanted <> '{}'
+  AND quarantine.quarantine > %(after)s
+  AND NOT EXISTS (
+      SELECT FROM unnest(quarantine.wanted) AS wanted (path)
+      WHERE NOT EXISTS (
+          SELECT FROM metering.institution
+          JOIN metering.meter_version AS version USING (institution)
+          JOIN metering.meter USING (meter)
+          WHERE institution.code = split_part(wanted.path, '/', 1)
+            AND meter.medium = split_part(wanted.path, '/', 2)
+            AND meter.code = split_part(wanted.path, '/', 3)
+            AND (split_part(wanted.path, '/', 4) = '' OR EXISTS (
+                SELECT FROM metering.channel
+                WHERE channel.meter = meter.meter AND channel.register = split_part(wanted.path, '/', 4)))
+      )
+  )
+ORDER BY quarantine.quarantine
+LIMIT %(most)s
+FOR UPDATE SKIP LOCKED
+
+-- name: quarantine_resolve
+UPDATE metering.quarantine SET resolved_at = now(), resolution = 'replayed' WHERE quarantine = ANY (%s)
+
+-- name: quarantine_still_rejected
+UPDATE metering.quarantine
+SET stage = %(stage)s, reason = %(reason)s, detail = %(detail)s, failing = %(failing)s, wanted = %(wanted)s
+WHERE quarantine = %(quarantine)s
+
+-- name: quarantine_counts
+SELECT reason, count(*) FROM metering.quarantine WHERE resolved_at IS NULL GROUP BY reason
+
+-- name: take_marks
+-- The oldest marks, as many as fit the round (at least one), deleted and returned in one statement.
+WITH oldest AS (
+    SELECT mark, sum(cardinality(channel)) OVER (ORDER BY mark) - cardinality(channel) AS before
+    FROM (SELECT mark, channel FROM metering.mark ORDER BY mark LIMIT 10000) AS marks
+)
+DELETE FROM metering.mark USING oldest
+WHERE mark.mark = oldest.mark AND oldest.before < %(channel_hours)s
+RETURNING mark.channel, mark.utc_hour
+
+-- name: marks_waiting
+SELECT count(*), coalesce(sum(cardinality(channel)), 0) FROM metering.mark
+
+-- name: settling_channels
+-- The cumulative channels among the marked ones, with every version of their meter.
+SELECT channel.channel, region.timezone, channel.decimals,
+       version.valid_from, version.ratio_milli, version.rated_capacity, version.quantum_milli, version.register_digits,
+       version.interval_s
+FROM metering.channel
+JOIN metering.meter_version AS version USING (meter)
+JOIN metering.institution USING (institution)
+JOIN metering.region USING (region)
+WHERE channel.channel = ANY (%s) AND channel.kind = 'cumulative'
+ORDER BY channel.channel, version.valid_from
+
+-- name: start_states
+-- The state after the last day before each channel's first marked day.
+SELECT state.*
+FROM unnest(%(channel)s::int[], %(day)s::date[]) AS marked (channel, day)
+CROSS JOIN LATERAL (
+    SELECT * FROM metering.day_state WHERE day_state.channel = marked.channel AND day_state.day < marked.day
+    ORDER BY day_state.day DESC LIMIT 1
+) AS state
+
+-- name: later_states
+SELECT state.*
+FROM unnest(%(channel)s::int[], %(day)s::date[]) AS marked (channel, day)
+CROSS JOIN LATERAL (
+    SELECT * FROM metering.day_state WHERE day_state.channel = marked.channel AND day_state.day >= marked.day OFFSET 0
+) AS state
+
+-- name: settling_readings
+-- The readings that count, in order: not disputed, or decided by the newest edit.
+WITH span AS (
+    SELECT * FROM unnest(%(channel)s::int[], %(from)s::timestamptz[], %(until)s::timestamptz[]) AS span (channel, begins, ends)
+), raw AS (
+    SELECT reading.channel, reading.read_at, reading.value
+    FROM span CROSS JOIN LATERAL (
+        SELECT channel, read_at, value FROM metering.reading
+        WHERE reading.channel = span.channel AND reading.read_at >= span.begins AND reading.read_at < span.ends
+    ) AS reading
+    WHERE NOT EXISTS (
+        SELECT FROM metering.conflict WHERE conflict.channel = reading.channel AND conflict.read_at = reading.read_at)
+      AND NOT EXISTS (
+        SELECT FROM metering.edit WHERE edit.channel = reading.channel AND edit.read_at = reading.read_at)
+), decided AS (
+    SELECT DISTINCT ON (edit.channel, edit.read_at) edit.channel, edit.read_at, edit.value
+    FROM span JOIN metering.edit
+      ON edit.channel = span.channel AND edit.read_at >= span.begins AND edit.read_at < span.ends
+    ORDER BY edit.channel, edit.read_at, edit.version DESC
+)
+SELECT channel, (extract(epoch FROM read_at) * 1000000)::bigint, value FROM raw
+UNION ALL
+SELECT channel, (extract(epoch FROM read_at) * 1000000)::bigint, value FROM decided WHERE value IS NOT NULL
+ORDER BY 1, 2
+
+-- name: create_settled
+CREATE TEMPORARY TABLE IF NOT EXISTS settled_range (
+    channel int NOT NULL, hour_from timestamptz NOT NULL, hour_until timestamptz NOT NULL, day_from date NOT NULL,
+    day_until date NOT NULL, state_from date NOT NULL, state_until date NOT NULL, found_from timestamptz NOT NULL,
+    found_until timestamptz NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS settled_hour (LIKE metering.consumption_hour) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS settled_day (LIKE metering.consumption_day) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS settled_state (LIKE metering.day_state) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS settled_event (LIKE metering.channel_event) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS changed_day (channel int NOT NULL, day date NOT NULL) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (institution int NOT NULL, medium text NOT NULL, day date NOT NULL)
+ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS settled_level (LIKE metering.quota_level) ON COMMIT DELETE ROWS
+
+-- name: stale_hours
+-- Rows in the replaced range that were not computed again. OFFSET 0 keeps it an index look-up a range: a join would read the table.
+SELECT stale.channel, stale.hour
+FROM settled_range AS range
+CROSS JOIN LATERAL (
+    SELECT channel, hour FROM metering.consumption_hour AS hour
+    WHERE hour.channel = range.channel AND hour.hour >= range.hour_from AND hour.hour < range.hour_until OFFSET 0
+) AS stale
+WHERE NOT EXISTS (SELECT FROM settled_hour AS new WHERE new.channel = stale.channel AND new.hour = stale.hour)
+
+-- name: delete_hour
+DELETE FROM metering.consumption_hour WHERE channel = %s AND hour = %s
+
+-- name: stale_days
+SELECT stale.channel, stale.day
+FROM settled_range AS range
+CROSS JOIN LATERAL (
+    SELECT channel, day FROM metering.consumption_day AS day
+    WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day < range.day_until OFFSET 0
+) AS stale
+WHERE NOT EXISTS (SELECT FROM settled_day AS new WHERE new.channel = stale.channel AND new.day = stale.day)
+
+-- name: delete_day
+WITH gone AS (DELETE FROM metering.consumption_day WHERE channel = %s AND day = %s RETURNING channel, day)
+INSERT INTO changed_day SELECT * FROM gone
+
+-- name: stale_states
+SELECT stale.channel, stale.day
+FROM settled_range AS range
+CROSS JOIN LATERAL (
+    SELECT channel, day FROM metering.day_state AS state
+    WHERE state.channel = range.channel AND state.day >= range.state_from AND state.day < range.state_until OFFSET 0
+) AS stale
+WHERE NOT EXISTS (SELECT FROM settled_state AS new WHERE new.channel = stale.channel AND new.day = stale.day)
+
+-- name: delete_state
+DELETE FROM metering.day_state WHERE channel = %s AND day = %s
+
+-- name: stale_events
+SELECT stale.channel, stale.found_at, stale.from_at, stale.kind
+FROM settled_range AS range
+CROSS JOIN LATERAL (
+    SELECT channel, found_at, from_at, kind FROM metering.channel_event AS event
+    WHERE event.channel = range.channel AND event.found_at >= range.found_from AND event.found_at < range.found_until OFFSET 0
+) AS stale
+WHERE NOT EXISTS (
+    SELECT FROM settled_event AS new
+    WHERE (new.channel, new.found_at, new.from_at, new.kind) = (stale.channel, stale.found_at, stale.from_at, stale.kind))
+
+-- name: delete_event
+DELETE FROM metering.channel_event WHERE channel = %s AND found_at = %s AND from_at = %s AND kind = %s
+
+-- name: upsert_hours
+INSERT INTO metering.consumption_hour AS there SELECT * FROM settled_hour
+ON CONFLICT (channel, hour) DO UPDATE
+SET amount = excluded.amount, measured_us = excluded.measured_us, estimated_us = excluded.estimated_us
+WHERE (there.amount, there.measured_us, there.estimated_us)
+      IS DISTINCT FROM (excluded.amount, excluded.measured_us, excluded.estimated_us)
+
+-- name: upsert_days
+WITH changed AS (
+    INSERT INTO metering.consumption_day AS there SELECT * FROM settled_day
+    ON CONFLICT (channel, day) DO UPDATE
+    SET amount = excluded.amount, unallocated = excluded.unallocated,
+        measured_us = excluded.measured_us, estimated_us = excluded.estimated_us,
+        month_amount = excluded.month_amount, month_measured_us = excluded.month_measured_us,
+        month_estimated_us = excluded.month_estimated_us, year_amount = excluded.year_amount,
+        year_measured_us = excluded.year_measured_us, year_estimated_us = excluded.year_estimated_us
+    WHERE there.* IS DISTINCT FROM excluded.*
+    RETURNING channel, day
+)
+INSERT INTO changed_day SELECT channel, day FROM changed
+
+-- name: upsert_states
+INSERT INTO metering.day_state AS there SELECT * FROM settled_state
+ON CONFLICT (channel, day) DO UPDATE
+SET anchor_us = excluded.anchor_us, anchor_value = excluded.anchor_value, suspects = excluded.suspects,
+    hour_amount = excluded.hour_amount, hour_measured_us = excluded.hour_measured_us,
+    hour_estimated_us = excluded.hour_estimated_us, day_amount = excluded.day_amount,
+    day_unallocated = excluded.day_unallocated, day_measured_us = excluded.day_measured_us,
+    day_estimated_us = excluded.day_estimated_us, month_amount = excluded.month_amount,
+    month_measured_us = excluded.month_measured_us, month_estimated_us = excluded.month_estimated_us,
+    year_amount = excluded.year_amount, year_measured_us = excluded.year_measured_us,
+    year_estimated_us = excluded.year_estimated_us
+WHERE there.* IS DISTINCT FROM excluded.*
+
+-- name: insert_settled_event
+INSERT INTO settled_event (channel, found_at, from_at, to_at, kind, amount, evidence) VALUES (%s, %s, %s, %s, %s, %s, %s)
+
+-- name: upsert_events
+INSERT INTO metering.channel_event AS there SELECT * FROM settled_event
+ON CONFLICT (channel, found_at, from_at, kind) DO UPDATE
+SET to_at = excluded.to_at, amount = excluded.amount, evidence = excluded.evidence
+WHERE there.* IS DISTINCT FROM excluded.*
+
+-- name: roll_up_months
+WITH touched AS (
+    SELECT DISTINCT channel, date_trunc('month', day)::date AS month FROM changed_day
+), summed AS (
+    SELECT touched.channel, touched.month, count(*) AS days, sum(amount + month_amount) AS amount, sum(month_amount) AS unallocated,
+           sum(measured_us + month_measured_us) AS measured_us, sum(estimated_us + month_estimated_us) AS estimated_us,
+           sum(year_amount) AS year_amount, sum(year_measured_us) AS year_measured_us,
+           sum(year_estimated_us) AS year_estimated_us
+    FROM touched
+    JOIN metering.consumption_day AS day ON day.channel = touched.channel
+     AND day.day >= touched.month AND day.day < (touched.month + interval '1 month')::date
+    GROUP BY touched.channel, touched.month
+), gone AS (
+    DELETE FROM metering.consumption_month AS month USING touched
+    WHERE month.channel = touched.channel AND month.month = touched.month
+      AND NOT EXISTS (SELECT FROM summed WHERE summed.channel = touched.channel AND summed.month = touched.month)
+)
+INSERT INTO metering.consumption_month AS there
+SELECT channel, month, amount, unallocated, measured_us, estimated_us, year_amount, year_measured_us, year_estimated_us FROM summed
+ON CONFLICT (channel, month) DO UPDATE
+SET amount = excluded.amount, unallocated = excluded.unallocated,
+    measured_us = excluded.measured_us, estimated_us = excluded.estimated_us, year_amount = excluded.year_amount,
+    year_measured_us = excluded.year_measured_us, year_estimated_us = excluded.year_estimated_us
+WHERE there.* IS DISTINCT FROM excluded.*
+
+-- name: roll_up_years
+WITH touched AS (
+    SELECT DISTINCT channel, date_trunc('year', day)::date AS year FROM changed_day
+), summed AS (
+    SELECT touched.channel, touched.year, sum(amount + year_amount) AS amount, sum(year_amount) AS unallocated,
+           sum(measured_us + year_measured_us) AS measured_us, sum(estimated_us + year_estimated_us) AS estimated_us
+    FROM touched
+    JOIN metering.consumption_month AS month ON month.channel = touched.channel
+     AND month.month >= touched.year AND month.month < (touched.year + interval '1 year')::date
+    GROUP BY touched.channel, touched.year
+), gone AS (
+    DELETE FROM metering.consumption_year AS year USING touched
+    WHERE year.channel = touched.channel AND year.year = touched.year
+      AND NOT EXISTS (SELECT FROM summed WHERE summed.channel = touched.channel AND summed.year = touched.year)
+)
+INSERT INTO metering.consumption_year AS there
+SELECT channel, year, amount, unallocated, measured_us, estimated_us FROM summed
+ON CONFLICT (channel, year) DO UPDATE
+SET amount = excluded.amount, unallocated = excluded.unallocated,
+    measured_us = excluded.measured_us, estimated_us = excluded.estimated_us
+WHERE there.* IS DISTINCT FROM excluded.*
+
+-- name: affect_institutions
+-- The institutions of every changed or marked channel-day, whatever the meter's role: a role may just have changed.
+INSERT INTO affected_day
+SELECT DISTINCT version.institution, meter.medium, touched.day
+FROM (SELECT channel, day FROM changed_day
+      UNION SELECT * FROM unnest(%(channel)s::int[], %(day)s::date[])) AS touched
+JOIN metering.channel USING (channel)
+JOIN metering.meter USING (meter)
+JOIN metering.meter_version AS version USING (meter)
+WHERE touched.day + 1 >= version.valid_from::date AND touched.day - 1 <= version.valid_to::date
+
+-- name: affect_region
+-- A day of a region has ended: every institution, also one whose meters are silent or missing.
+INSERT INTO affected_day
+SELECT institution, medium, %(day)s FROM metering.institution, unnest(%(media)s::text[]) AS medium WHERE region = %(region)s
+
+-- name: affect_days_without_row
+-- From the first day of an institution to the last closed one there is a row a day, so that sums over days miss none.
+INSERT INTO affected_day
+SELECT institution, medium, day::date
+FROM (SELECT institution, medium, min(day) AS first FROM affected_day GROUP BY institution, medium) AS affected
+JOIN metering.institution USING (institution)
+JOIN metering.region USING (region)
+CROSS JOIN LATERAL generate_series(
+    affected.first, (%(now)s AT TIME ZONE region.timezone)::date, interval '1 day') AS day
+WHERE NOT EXISTS (
+    SELECT FROM metering.institution_day AS there
+    WHERE there.institution = affected.institution AND there.medium = affected.medium AND there.day = day.day::date)
+
+-- name: roll_up_institutions
+-- A meter belongs to the institution and role it has as the day begins.
+INSERT INTO metering.institution_day AS there
+SELECT affected.institution, affected.medium, affected.day,
+       coalesce(sum(day.amount), 0), coalesce(sum(day.measured_us), 0), coalesce(sum(day.estimated_us), 0),
+       count(main.channel) * (1000000 * metering.seconds_between(affected.day, affected.day + 1, region.timezone))::bigint,
+       coalesce(sum(day.month_amount), 0), coalesce(sum(day.month_measured_us), 0), coalesce(sum(day.month_estimated_us), 0),
+       coalesce(sum(day.year_amount), 0), coalesce(sum(day.year_measured_us), 0), coalesce(sum(day.year_estimated_us), 0)
+FROM (SELECT DISTINCT * FROM affected_day) AS affected
+JOIN metering.institution USING (institution)
+JOIN metering.region USING (region)
+LEFT JOIN LATERAL (
+    SELECT channel.channel
+    FROM metering.meter_version AS version
+    JOIN metering.meter USING (meter)
+    JOIN metering.channel USING (meter)
+    WHERE version.institution = affected.institution AND version.role = 'main' AND meter.medium = affected.medium
+      AND metering.local_midnight(affected.day, region.timezone) >= version.valid_from
+      AND metering.local_midnight(affected.day, region.timezone) < version.valid_to
+      AND channel.register = CASE meter.medium WHEN 'water' THEN 'volume_m3' ELSE 'energy_import_kwh' END
+) AS main ON true
+LEFT JOIN metering.consumption_day AS day ON day.channel = main.channel AND day.day = affected.day
+GROUP BY affected.institution, affected.medium, affected.day, region.timezone
+ON CONFLICT (institution, medium, day) DO UPDATE
+SET amount = excluded.amount, measured_us = excluded.measured_us, estimated_us = excluded.estimated_us,
+    expected_us = excluded.expected_us, month_amount = excluded.month_amount, month_measured_us = excluded.month_measured_us,
+    month_estimated_us = excluded.month_estimated_us, year_amount = excluded.year_amount,
+    year_measured_us = excluded.year_measured_us, year_estimated_us = excluded.year_estimated_us
+WHERE there.* IS DISTINCT FROM excluded.*
+
+-- name: affected_institutions
+SELECT affected.institution, affected.medium, min(affected.day), region.timezone,
+       institution.class, institution.sub_class, institution.climate_zone, institution.heating_type
+FROM affected_day AS affected
+JOIN metering.institution USING (institution)
+JOIN metering.region USING (region)
+GROUP BY affected.institution, affected.medium, region.timezone, institution.institution
+
+-- name: quotas
+SELECT quota, indicator, period_kind, class, sub_class, climate_zone, heating_type, constraint_value, valid_from,
+       nullif(valid_to, 'infinity')
+FROM metering.quota WHERE source <> ''
+
+-- name: denominators
+SELECT institution, kind, value, valid_from, nullif(valid_to, 'infinity') FROM metering.denominator WHERE institution = ANY (%s)
+
+-- name: standings_before
+-- The last standing of each period before its first affected day.
+SELECT wanted.position, level.day, level.level, level.previous_level, level.used, level.measured_us, level.estimated_us,
+       level.expected_us, level.used_ratio, level.projected_ratio
+FROM unnest(%(position)s::int[], %(institution)s::int[], %(indicator)s::text[], %(period_kind)s::text[],
+            %(period_start)s::date[], %(day)s::date[])
+     AS wanted (position, institution, indicator, period_kind, period_start, day)
+CROSS JOIN LATERAL (
+    SELECT * FROM metering.quota_level AS level
+    WHERE level.institution = wanted.institution AND level.indicator = wanted.indicator
+      AND level.period_kind = wanted.period_kind AND level.period_start = wanted.period_start AND level.day < wanted.day
+    ORDER BY level.day DESC LIMIT 1
+) AS level
+
+-- name: institution_days
+SELECT wanted.position, day.day, day.amount, day.measured_us, day.estimated_us, day.expected_us, day.month_amount,
+       day.month_measured_us, day.month_estimated_us, day.year_amount, day.year_measured_us, day.year_estimated_us
+FROM unnest(%(position)s::int[], %(institution)s::int[], %(medium)s::text[], %(from)s::date[], %(until)s::date[])
+     AS wanted (position, institution, medium, begins, ends)
+CROSS JOIN LATERAL (
+    SELECT * FROM metering.institution_day AS day
+    WHERE day.institution = wanted.institution AND day.medium = wanted.medium
+      AND day.day >= wanted.begins AND day.day < wanted.ends OFFSET 0
+) AS day
+ORDER BY wanted.position, day.day
+
+-- name: expected_before
+-- What the main meters were expected to cover between a period's begin and the institution's first day with a row.
+SELECT wanted.position, coalesce(sum(1000000 * extract(epoch FROM
+           least(version.valid_to, metering.local_midnight(wanted.ends, wanted.timezone))
+           - greatest(version.valid_from, metering.local_midnight(wanted.begins, wanted.timezone)))), 0)::bigint
+FROM unnest(%(position)s::int[], %(institution)s::int[], %(medium)s::text[], %(from)s::date[], %(until)s::date[],
+            %(timezone)s::text[]) AS wanted (position, institution, medium, begins, ends, timezone)
+JOIN metering.meter_version AS version ON version.institution = wanted.institution AND version.role = 'main'
+ AND version.valid_from < metering.local_midnight(wanted.ends, wanted.timezone)
+ AND version.valid_to > metering.local_midnight(wanted.begins, wanted.timezone)
+JOIN metering.meter ON meter.meter = version.meter AND meter.medium = wanted.medium
+GROUP BY wanted.position
+
+-- name: stale_levels
+DELETE FROM metering.quota_level AS level
+USING unnest(%(institution)s::int[], %(indicator)s::text[], %(period_kind)s::text[], %(period_start)s::date[], %(day)s::date[])
+      AS wanted (institution, indicator, period_kind, period_start, day)
+WHERE level.institution = wanted.institution AND level.indicator = wanted.indicator
+  AND level.period_kind = wanted.period_kind AND level.period_start = wanted.period_start AND level.day >= wanted.day
+  AND NOT EXISTS (
+      SELECT FROM settled_level AS new
+      WHERE (new.institution, new.indicator, new.period_kind, new.period_start, new.day)
+            = (level.institution, level.indicator, level.period_kind, level.period_start, level.day))
+
+-- name: upsert_levels
+INSERT INTO metering.quota_level AS there SELECT * FROM settled_level
+ON CONFLICT (institution, indicator, period_kind, period_start, day) DO UPDATE
+SET level = excluded.level, previous_level = excluded.previous_level, used = excluded.used,
+    measured_us = excluded.measured_us, estimated_us = excluded.estimated_us, expected_us = excluded.expected_us,
+    allowance = excluded.allowance, used_ratio = excluded.used_ratio, projected_ratio = excluded.projected_ratio,
+    quota = excluded.quota, denominator = excluded.denominator, missing = excluded.missing
+WHERE there.* IS DISTINCT FROM excluded.*
+
+-- name: due_ticks
+-- Regions whose last local day has ended without a tick.
+INSERT INTO metering.tick (region, day)
+SELECT region, (%(now)s AT TIME ZONE timezone)::date - 1 FROM metering.region
+ON CONFLICT DO NOTHING
+RETURNING region, day
+
+-- name: current_standings
+-- The running period of each kind and the one before it, as of their newest day.
+SELECT DISTINCT ON (status.institution, status.indicator, status.period_kind, status.period_start) status.*
+FROM meterwarden.quota_status AS status
+WHERE (status.period_kind = 'month' AND status.period_start >= date_trunc('month', %(today)s::date) - interval '1 month')
+   OR (status.period_kind = 'year' AND status.period_start >= date_trunc('year', %(today)s::date) - interval '1 year')
+ORDER BY status.institution, status.indicator, status.period_kind, status.period_start
+
+-- name: insert_notice
+INSERT INTO metering.notice (sent_at, topic, statement) VALUES (%s, %s, %s)

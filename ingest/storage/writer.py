@@ -1,0 +1,246 @@
+"""One batch of assessed messages -> one transaction -> the outcome of each.
+
+COPY straight into the hypertable is the transaction's first write. Where a key is there already the batch is done again through a
+staging table, and so are the next batches for a while: redeliveries come in runs.
+"""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, TypeVar
+
+import psycopg
+
+from ingest.errors import Unavailable
+from ingest.messages import Assessed, Message, Row, SessionRow
+from ingest.metering.calendar import HOUR_US, instant, moment
+from ingest.settings import DatabaseSettings
+from ingest.storage import binary
+from ingest.storage.connection import Connection, connect, is_worlds, unavailable
+from ingest.storage.queries import QUERIES
+
+STAGED_BATCHES: Final = 20
+"""After a batch with known keys so many go through the staging table at once."""
+
+Key = tuple[int, int]
+T = TypeVar("T")
+
+
+class Outcome(NamedTuple):
+    """What became of a message: `stored`, `duplicate` or `rejected`, and of its readings by the same words and `disputed`."""
+
+    message: str
+    readings: Counter[str]
+
+
+class Refused(Exception):  # noqa: N818 - says what the database did
+    """The database refused this batch; bisection will tell whether a message or the world is at fault."""
+
+
+class Writer:
+    """The one connection that writes what intake decided. Reopened after every fault."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        """Nothing is opened yet."""
+        self._settings = settings
+        self._connection: Connection | None = None
+        self._staged_left = 0
+
+    async def write(self, batch: Sequence[Assessed]) -> list[Outcome]:
+        """Commit a batch and say what became of each message.
+
+        Raises Unavailable for the world's faults and Refused for any other error of the database. Nothing is stored then,
+        except where the answer to a commit was lost: writing the batch again stores nothing twice.
+        """
+        return await self._in_transaction(lambda connection: self._write(connection, batch))
+
+    async def probe(self) -> None:
+        """Commit a transaction through the same statements, leaving nothing behind. Raises Unavailable or Refused."""
+        await self._in_transaction(_probe)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `work(connection)` and commit; any fault closes the connection, whose state nobody can know then."""
+        limit = 2 * self._settings.statement_timeout_seconds
+        try:
+            async with asyncio.timeout(limit):
+                connection = await self._opened()
+                result = await work(connection)
+                await connection.commit()
+        except psycopg.Error as error:
+            await self.close()
+            if is_worlds(error):
+                raise unavailable(error) from error
+            raise Refused(f"{error.sqlstate}: {str(error).splitlines()[0]}") from error
+        except (TimeoutError, OSError) as error:
+            await self.close()
+            raise Unavailable(f"database: no answer within {limit} s") from error
+        return result
+
+    async def _opened(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            self._connection = await connect(self._settings)
+            await self._connection.execute(QUERIES["create_staging"])
+            await self._connection.commit()
+        return self._connection
+
+    async def _write(self, connection: Connection, batch: Sequence[Assessed]) -> list[Outcome]:
+        rows = sorted({row[:3]: row for assessed in batch for row in assessed.rows}.values())
+        first = {(row.channel, row.read_at): row for row in reversed(rows)}
+        there = await self._store(connection, sorted(first.values()))
+        disputed = await _keep_conflicts(connection, rows, first, there)
+        new_sessions = await _keep_sessions(connection, batch)
+        await _quarantine(connection, [assessed for assessed in batch if assessed.rejected])
+        await _mark(connection, [*(key for key in first if key not in there), *(row[:2] for row in disputed)])
+        return _outcomes(batch, {key: row.value for key, row in first.items() if key not in there}, disputed, new_sessions)
+
+    async def _store(self, connection: Connection, rows: list[Row]) -> dict[Key, int]:
+        """Insert rows of distinct keys; returns the stored values of those keys that were there already."""
+        if not rows:
+            return {}
+        if self._staged_left == 0:
+            try:
+                await _copy(connection, "copy_readings", rows)
+            except psycopg.errors.UniqueViolation:
+                await connection.rollback()
+                self._staged_left = STAGED_BATCHES
+            else:
+                return {}
+        self._staged_left -= 1
+        await _copy(connection, "copy_staged", rows)
+        cursor = await connection.execute(QUERIES["insert_staged"])
+        keys = await cursor.fetchall()
+        return await _stored_values(connection, keys) if keys else {}
+
+
+async def _copy(connection: Connection, query: str, rows: list[Row]) -> None:
+    async with connection.cursor() as cursor, cursor.copy(QUERIES[query]) as copy:
+        await copy.write(binary.readings(rows))
+
+
+async def _stored_values(connection: Connection, keys: list[tuple[Any, ...]]) -> dict[Key, int]:
+    keys.sort()
+    parameters = {"channel": [key[0] for key in keys], "read_at": [key[1] for key in keys]}
+    cursor = await connection.execute(QUERIES["stored_values"], parameters)
+    return {(channel, instant(read_at)): value for channel, read_at, value in await cursor.fetchall()}
+
+
+async def _keep_conflicts(
+    connection: Connection, rows: list[Row], first: dict[Key, Row], there: dict[Key, int]
+) -> set[tuple[int, int, int]]:
+    """Keep every other value seen under a stored key; returns those that were not kept before."""
+    others = [row for row in rows if row.value != there.get(row[:2], first[row[:2]].value)]
+    if not others:
+        return set()
+    parameters = {
+        "channel": [row.channel for row in others],
+        "read_at": [moment(row.read_at) for row in others],
+        "value": [row.value for row in others],
+        "received_at": [moment(row.received_at) for row in others],
+    }
+    cursor = await connection.execute(QUERIES["insert_conflicts"], parameters)
+    return {(channel, instant(read_at), value) for channel, read_at, value in await cursor.fetchall()}
+
+
+async def _keep_sessions(connection: Connection, batch: Sequence[Assessed]) -> set[SessionRow]:
+    """Keep what chargers said of their sessions; returns the statements that were not kept before."""
+    new: set[SessionRow] = set()
+    for session in {session[:-1]: session for assessed in batch for session in assessed.sessions}.values():
+        cursor = await connection.execute(QUERIES["insert_session"], _session_row(session))
+        if cursor.rowcount:
+            new.add(session)
+    return new
+
+
+def _session_row(session: SessionRow) -> tuple[Any, ...]:
+    *before, started_at, start_register, stopped_at, stop_register, energy, received_at = session
+    stopped = None if stopped_at is None else moment(stopped_at)
+    return (*before, moment(started_at), start_register, stopped, stop_register, energy, moment(received_at))
+
+
+async def _quarantine(connection: Connection, rejected: Sequence[Assessed]) -> None:
+    if rejected:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(QUERIES["insert_quarantine"], [_quarantine_row(assessed) for assessed in rejected])
+
+
+def _quarantine_row(assessed: Assessed) -> tuple[Any, ...]:
+    message, rejected = assessed.message, assessed.rejected
+    assert rejected is not None
+    return (
+        quarantine_key(message),
+        message.topic.encode(),
+        message.payload,
+        message.qos,
+        message.retain,
+        moment(message.received_at),
+        rejected.stage,
+        rejected.reason,
+        rejected.detail,
+        rejected.failing,
+        rejected.wanted,
+    )
+
+
+def quarantine_key(message: Message) -> bytes:
+    """The unique key of a message in quarantine: sha256(topic, 0, payload)."""
+    return hashlib.sha256(message.topic.encode() + b"\0" + message.payload).digest()
+
+
+async def _mark(connection: Connection, keys: Sequence[Key]) -> None:
+    """Say which channel-hours changed, in one row."""
+    marks = sorted({(channel, read_at // HOUR_US) for channel, read_at in keys})
+    if marks:
+        parameters = {"channel": [channel for channel, _ in marks], "utc_hour": [hour for _, hour in marks]}
+        await connection.execute(QUERIES["insert_mark"], parameters)
+
+
+async def _probe(connection: Connection) -> None:
+    """Channel 0 is nobody's; the reading never outlives its savepoint."""
+    now = instant(datetime.now(UTC))
+    await connection.execute("SAVEPOINT probe")
+    await _copy(connection, "copy_readings", [Row(0, now, 0, now)])
+    await connection.execute(QUERIES["probe_quarantine"])
+    await connection.execute("ROLLBACK TO SAVEPOINT probe")
+    await connection.execute(QUERIES["insert_mark"], {"channel": [], "utc_hour": []})
+
+
+def _outcomes(
+    batch: Sequence[Assessed],
+    stored: dict[Key, int],
+    disputed: set[tuple[int, int, int]],
+    new_sessions: set[SessionRow],
+) -> list[Outcome]:
+    """Each message's outcome, in order; the first that brings a value is the one that stored it."""
+    outcomes = []
+    for assessed in batch:
+        readings: Counter[str] = Counter()
+        for row in assessed.rows:
+            readings[_reading_outcome(row, stored, disputed)] += 1
+        fresh = bool(readings["stored"] or readings["disputed"])
+        for session in assessed.sessions:
+            if session in new_sessions:
+                new_sessions.discard(session)
+                fresh = True
+        if assessed.rejected:
+            outcomes.append(Outcome("rejected", readings))
+        else:
+            outcomes.append(Outcome("stored" if fresh else "duplicate", readings))
+    return outcomes
+
+
+def _reading_outcome(row: Row, stored: dict[Key, int], disputed: set[tuple[int, int, int]]) -> str:
+    if stored.get(row[:2]) == row.value:
+        del stored[row[:2]]
+        return "stored"
+    if row[:3] in disputed:
+        disputed.discard(row[:3])
+        return "disputed"
+    return "duplicate"

@@ -1,0 +1,159 @@
+"""Settlement on a real database: any order gives the same rows, equal to a rebuild, and exact sums."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ingest.messages import Assessed, Message, Row
+from ingest.metering.calendar import HOUR_US, instant
+from ingest.metering.levels import Thresholds
+from ingest.settlement import Round, settle_round
+from ingest.storage.connection import connected
+from ingest.storage.settlement import open_round
+from ingest.storage.writer import Writer
+from tests.conftest import Database
+from tests.registries import channels, import_files, write_files
+
+NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+SHANGHAI = timedelta(hours=8)
+START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
+
+DERIVED = ("day_state", "consumption_hour", "consumption_day", "consumption_month", "consumption_year", "channel_event",
+           "institution_day", "quota_level")  # fmt: skip
+
+
+async def settle_all(database: Database, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
+    """Rounds until there is nothing to do; returns how many there were."""
+    async with connected(database.settings) as connection:
+        await open_round(connection)
+        for number in range(10_000):
+            if not await settle_round(connection, now, channel_hours, Thresholds()):
+                return number
+    raise AssertionError("settlement does not come to rest")
+
+
+async def derived(database: Database) -> dict[str, list[tuple]]:
+    """Every derived row, in a fixed order."""
+    return {table: sorted(await database.rows(f"SELECT t::text FROM metering.{table} t")) for table in DERIVED}
+
+
+def differences(before: dict[str, list[tuple]], after: dict[str, list[tuple]]) -> list[str]:
+    """Rows that only one side has."""
+    found = []
+    for table in DERIVED:
+        found += [f"{table}: only before {row[0]}" for row in before[table] if row not in set(after[table])]
+        found += [f"{table}: only after {row[0]}" for row in after[table] if row not in set(before[table])]
+    return found
+
+
+async def rebuild(database: Database, **options: int) -> None:
+    """Forget everything derived and settle it again from the stored readings."""
+    for table in DERIVED:
+        await database.run(f"DELETE FROM metering.{table}")
+    await database.run("DELETE FROM metering.mark")
+    await database.run("DELETE FROM metering.tick")
+    await database.run(
+        """INSERT INTO metering.mark (channel, utc_hour)
+           SELECT array_agg(channel), array_agg(floor(extract(epoch FROM read_at) / 3600)::int)
+           FROM metering.reading GROUP BY channel"""
+    )
+    await settle_all(database, **options)
+
+
+def batch(rows: list[tuple[int, int, int]], received_at: int = 0) -> list[Assessed]:
+    """Rows as intake assesses them, one message each."""
+    message = Message("t", b"", 1, False, 1, 1, received_at)
+    return [Assessed(message, [Row(channel, at, value, received_at)]) for channel, at, value in rows]
+
+
+async def store(database: Database, batches: list[list[tuple[int, int, int]]]) -> None:
+    """Write batches of (channel, read_at, value), as the service does."""
+    writer = Writer(database.settings)
+    for rows in batches:
+        await writer.write(batch(rows))
+    await writer.close()
+
+
+async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(database: Database, tmp_path: Path) -> None:
+    """The straight line: readings, consumption with exact sums, institution totals, the level of the closed month."""
+    await import_files(database, write_files(tmp_path))
+    electricity = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    hourly = [(electricity, START + n * HOUR_US, 20_000 * n) for n in range(31 * 24 + 1)]
+    await store(database, [hourly])
+    await settle_all(database)
+
+    assert [(31 * 24 * 20_000 * 1000, 31 * 24 * HOUR_US)] == await database.rows(
+        "SELECT amount, measured_us FROM metering.consumption_month WHERE month = '2026-10-01'"
+    )
+    assert [("2026-10-01", True, "exceeded", "over", 14880, 10000)] == await database.rows(
+        """SELECT period_start::text, closed, level, rating, used::int, allowance::int FROM meterwarden.quota_status
+           WHERE indicator = 'electricity_per_area' AND period_kind = 'month' AND period_start = '2026-10-01'"""
+    )
+    assert [(31 * 24,)] == await database.rows("SELECT count(*) FROM meterwarden.consumption_hour")
+    before = await derived(database)
+    await rebuild(database)
+    assert before == await derived(database)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin"])
+async def test_any_order_duplication_and_batching_gives_identical_rows(
+    database: Database, tmp_path: Path, seed: int, zone: str
+) -> None:
+    """Readings shuffled, repeated, split into batches and settled in between, in bounded rounds: the same rows, equal to a rebuild."""
+    await import_files(database, write_files(tmp_path, timezone=zone))
+    numbers = sorted((await channels(database)).values())
+    rng = random.Random(seed)
+    history = [row for channel in numbers for row in random_history(rng, channel)]
+    expected = None
+    for _ in range(4):
+        for table in (*DERIVED, "reading", "conflict", "mark", "tick"):
+            await database.run(f"DELETE FROM metering.{table}")
+        arriving = history + rng.choices(history, k=len(history) // 5)
+        rng.shuffle(arriving)
+        while arriving:
+            size = rng.randrange(1, 60)
+            await store(database, [arriving[:size]])
+            arriving = arriving[size:]
+            if rng.random() < 0.3:
+                await settle_all(database, channel_hours=rng.choice([1, 5, 50_000]))
+        await settle_all(database)
+        rows = await derived(database)
+        expected = expected or rows
+        assert expected == rows, f"seed {seed}"
+        await rebuild(database, channel_hours=rng.choice([1, 50_000]))
+        assert expected == await derived(database), f"rebuild, seed {seed}"
+
+
+def random_history(rng: random.Random, channel: int) -> list[tuple[int, int, int]]:
+    """Readings over a month's end with steps, silences, falls, jumps, and keys that are disputed."""
+    at, value, rows = START + 25 * 24 * HOUR_US, rng.randrange(10**9), []
+    for _ in range(120):
+        at += int(rng.choice([0.25, 1, 1, 1, 1, 2.5, 5, 7, 40]) * HOUR_US) + rng.choice([0, 0, 1, 777])
+        value = (value + rng.randrange(100_000)) % 10**9
+        shown = rng.randrange(10**9) if rng.random() < 0.05 else value
+        rows.append((channel, at, shown))
+        if rng.random() < 0.03:
+            rows.append((channel, at, shown + 1))
+        if rng.random() < 0.02:
+            value = rng.randrange(10**9)
+    return rows
+
+
+async def test_a_silent_institution_is_not_assessable_and_says_why(database: Database, tmp_path: Path) -> None:
+    """Without readings there is no verdict: the tick of the closed day makes the silence visible."""
+    await import_files(database, write_files(tmp_path))
+    await settle_all(database)
+
+    rows = await database.rows(
+        """SELECT DISTINCT indicator, level, missing_share::int FROM meterwarden.quota_status WHERE period_kind = 'month' ORDER BY 1"""
+    )
+    assert [("electricity_per_area", "not_assessable", 1), ("water_per_person", "not_assessable", 1)] == rows
+    assert Round(0, 0) == await _one_more(database)
+
+
+async def _one_more(database: Database) -> Round:
+    async with connected(database.settings) as connection:
+        await open_round(connection)
+        return await settle_round(connection, NOW, 1000, Thresholds())

@@ -1,0 +1,86 @@
+"""Small registries for tests, written as the CSV files that operators write."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ingest.storage.connection import connected
+from ingest.storage.registry_csv import read_files
+from ingest.storage.registry_import import Difference, apply_registry
+from tests.conftest import Database
+
+QUOTA = {
+    "standard": "SAMPLE", "edition": "1", "table": "1", "jurisdiction": "-", "class": "government", "period_kind": "month",
+    "valid_from": "2020-01-01", "source": "invented for tests", "confidence": "sample", "sample": "yes",
+}  # fmt: skip
+QUOTAS = (
+    {**QUOTA, "quota": "E-M", "indicator": "electricity_per_area", "unit": "kWh/m2", "guide": 4, "benchmark": 7, "constraint": 10},
+    {**QUOTA, "quota": "W-M", "indicator": "water_per_person", "unit": "m3/person", "benchmark": 1, "constraint": 2},
+    {**QUOTA, "quota": "E-Y", "indicator": "electricity_per_area", "unit": "kWh/m2", "constraint": 120, "period_kind": "year"},
+)
+
+
+def institution(code: str = "I1", *, region: str = "XN", area: float = 1000, people: float = 100, **other: Any) -> dict[str, Any]:
+    """An institution line with its denominators."""
+    return {"institution": code, "name": f"单位 {code}", "region": region, "class": "government", "area": area, "people": people, **other}
+
+
+def meter(code: str = "E1", of: str = "I1", medium: str = "electricity", **other: Any) -> dict[str, Any]:
+    """A meter line: a main meter under gateway G1, hourly, with a register of six digits and two decimals."""
+    return {
+        "institution": of, "medium": medium, "meter": code, "gateway": "G1", "role": "main", "register_digits": 6,
+        "register_decimals": 2, "rated_capacity": 100, "valid_from": "2020-01-01", **other,
+    }  # fmt: skip
+
+
+def write_files(
+    directory: Path,
+    institutions: Iterable[Mapping[str, Any]] = (institution(),),
+    meters: Iterable[Mapping[str, Any]] = (meter(), meter("W1", medium="water")),
+    quotas: Iterable[Mapping[str, Any]] = QUOTAS,
+    timezone: str = "Asia/Shanghai",
+) -> Path:
+    """Write a registry's files."""
+    directory.mkdir(parents=True, exist_ok=True)
+    institutions = list(institutions)
+    _write(directory / "regions.csv", [{"region": "XN", "name": "咸宁", "timezone": timezone}])
+    _write(directory / "institutions.csv", [{k: v for k, v in one.items() if k not in ("area", "people")} for one in institutions])
+    _write(
+        directory / "denominators.csv",
+        [
+            {"institution": one["institution"], "denominator": kind, "value": one[key], "valid_from": "2020-01-01", "source": "test"}
+            for one in institutions
+            for kind, key in (("floor_area_m2", "area"), ("people", "people"))
+            if one[key] is not None
+        ],
+    )
+    _write(directory / "meters.csv", meters)
+    _write(directory / "quotas.csv", quotas)
+    return directory
+
+
+def _write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    lines = list(lines)
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(lines)
+
+
+async def import_files(database: Database, directory: Path, *, dry_run: bool = False) -> Difference:
+    """Import a directory, as the service's writer role."""
+    async with connected(database.settings) as connection:
+        return await apply_registry(connection, read_files(directory), dry_run=dry_run)
+
+
+async def channels(database: Database) -> dict[str, int]:
+    """Channel numbers by `institution/medium/meter/register`."""
+    return dict(
+        await database.rows(
+            """SELECT concat_ws('/', i.code, m.medium, m.code, c.register), c.channel FROM metering.channel c
+               JOIN metering.meter m USING (meter)
+               JOIN metering.meter_version v USING (meter) JOIN metering.institution i USING (institution)"""
+        )
+    )
