@@ -69,3 +69,7 @@ class Rejection(Exception):  # noqa: N818 - a verdict on a message, not a fault 
 
 class Unavailable(Exception):  # noqa: N818 - the name is the state of the world
     """The world's fault: nothing is discarded, the same batch is tried again."""
+
+
+class Refused(Exception):  # noqa: N818 - says what the database did
+    """The database refused a batch; bisection will tell whether a message or the world is at fault."""

@@ -60,3 +60,12 @@ class Assessed:
     rows: list[Row] = field(default_factory=list)
     sessions: list[SessionRow] = field(default_factory=list)
     rejected: Rejected | None = None
+
+
+class Outcome(NamedTuple):
+    """What became of a message (`stored`, `duplicate` or `rejected`), and how many of its register readings went which way."""
+
+    message: str
+    stored: int = 0
+    duplicate: int = 0
+    disputed: int = 0

@@ -1,5 +1,6 @@
 """How long to wait before trying again: full jitter, so that many clients do not return at once."""
 
+import asyncio
 import random
 from typing import Final
 
@@ -11,3 +12,12 @@ def delay_seconds(attempt: int, *, random_share: float | None = None, ceiling_se
     """Seconds to wait after the `attempt`-th failure in a row (1, 2, ...)."""
     share = random.random() if random_share is None else random_share
     return share * min(ceiling_seconds, FIRST_SECONDS * 2.0 ** min(attempt, 30))
+
+
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait for a while, or until the process is stopped."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        return

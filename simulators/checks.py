@@ -90,7 +90,7 @@ CREATE TEMP VIEW consumption_finding AS
     FROM month_pair WHERE found_micro IS NULL
     UNION ALL
     SELECT 'meter-months off by more than a display step', institution, medium, meter, month,
-           ': ' || (found_micro / 1e6) || ' instead of ' || true_micro / 1e6
+           ': ' || (found_micro / 1e6) || ' instead of ' || (true_micro / 1e6)
     FROM month_pair WHERE difference_micro > quantum_micro
     UNION ALL
     SELECT 'meter-months with consumption nobody used', institution, medium, meter, month,
@@ -102,7 +102,7 @@ CREATE TEMP VIEW consumption_finding AS
     WHERE found_micro IS NULL
     UNION ALL
     SELECT 'meter-hours off by more than a display step', institution, medium, meter, hour_us,
-           ': ' || (found_micro / 1e6) || ' instead of ' || true_micro / 1e6
+           ': ' || (found_micro / 1e6) || ' instead of ' || (true_micro / 1e6)
     FROM hour_pair WHERE difference_micro > quantum_micro
     UNION ALL
     SELECT 'meter-hours with consumption nobody used', institution, medium, meter, hour_us,

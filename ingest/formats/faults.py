@@ -50,8 +50,8 @@ def _json_reason(message: str, payload: bytes) -> Reason:
 
 def _time_reason(error: ErrorDetails) -> Reason:
     value: Any = error["input"]
-    if error["type"] == "missing":
-        return Reason.MISSING_FIELD
+    if error["type"] in _REASONS:  # it is not the time in it that is wrong: the field is missing, or unknown
+        return _REASONS[error["type"]]
     if not isinstance(value, str):
         return Reason.WRONG_TYPE
     return Reason.NAIVE_TIME if _NAIVE.match(value) else Reason.INVALID_TIME

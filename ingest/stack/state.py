@@ -102,12 +102,14 @@ def stack_state() -> State | None:
 def stack_env(state: State) -> str:
     """Shell lines that point the service, the simulator and the tests at this stack: eval "$(meterwarden stack env)"."""
     variables = {
-        "METERWARDEN_DATABASE__SUPERUSER_URL": state.superuser_url,
+        "METERWARDEN_SUPERUSER_URL": state.superuser_url,
         "METERWARDEN_BROKER__HOST": "127.0.0.1",
         "METERWARDEN_BROKER__PORT": str(state.broker_port),
         "METERWARDEN_BROKER__USERNAME": INGEST_USER,
         "METERWARDEN_BROKER__PASSWORD_FILE": state.ingest_password_file,
-        "METERWARDEN_SIMULATOR__PASSWORD_FILE": state.simulator_password_file,
+        "METERWARDEN_SIMULATOR_PORT": str(state.broker_port),
+        "METERWARDEN_SIMULATOR_USERNAME": SIMULATOR_USER,
+        "METERWARDEN_SIMULATOR_PASSWORD_FILE": state.simulator_password_file,
         "METERWARDEN_PROMETHEUS_URL": state.prometheus_url,
         "METERWARDEN_ALERTMANAGER_URL": state.alertmanager_url,
     }

@@ -5,12 +5,16 @@ meterwarden_writer   the service: reads and writes rows, changes no structure
 meterwarden_reader   dashboards and people: the views of schema `meterwarden`, nothing else
 """
 
+import secrets
 from contextlib import suppress
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection, sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from ingest.storage.migrate import migrate
 
 ROLES: Final = ("meterwarden_owner", "meterwarden_writer", "meterwarden_reader")
 
@@ -38,3 +42,41 @@ async def _role(connection: AsyncConnection[tuple[object, ...]], role: str, pass
     with suppress(psycopg.errors.DuplicateObject):  # roles belong to the whole server; another database may have brought them
         await connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
     await connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, sql.Literal(password)))
+
+
+class Prepared(NamedTuple):
+    """A migrated database: how each role reaches it, and the file that holds its password."""
+
+    host: str
+    port: int
+    database: str
+    password_files: dict[str, Path]
+
+    def url(self, role: str) -> str:
+        """The role's URL, without its password."""
+        return f"postgresql://{role}@{self.host}:{self.port}/{self.database}"
+
+    def url_with_password(self, role: str) -> str:
+        """The role's URL for programs that take no password file."""
+        return make_conninfo(self.url(role), password=self.password_files[role].read_text(encoding="utf-8").strip())
+
+
+async def prepare(superuser_url: str, database: str, directory: Path) -> Prepared:
+    """Bring a server to a migrated database with generated passwords, kept in `directory` (files 0600)."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    files = {role: directory / f"{role}.password" for role in ROLES}
+    passwords = {role: _kept_password(file) for role, file in files.items()}
+    await bootstrap(superuser_url, database, passwords)
+    where = conninfo_to_dict(superuser_url)
+    prepared = Prepared(str(where.get("host", "127.0.0.1")), int(where.get("port") or 5432), database, files)
+    async with await AsyncConnection.connect(prepared.url_with_password("meterwarden_owner"), autocommit=True) as connection:
+        await migrate(connection)
+    return prepared
+
+
+def _kept_password(file: Path) -> str:
+    """The password in a file; a new one is generated into it where it does not exist."""
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_urlsafe(24), encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()

@@ -6,15 +6,14 @@ staging table, and so are the next batches for a while: redeliveries come in run
 
 import asyncio
 import hashlib
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 
-from ingest.errors import Unavailable
-from ingest.messages import Assessed, Message, Row, SessionRow
+from ingest.errors import Refused, Unavailable
+from ingest.messages import Assessed, Message, Outcome, Row, SessionRow
 from ingest.metering.calendar import HOUR_US, instant, moment
 from ingest.settings import DatabaseSettings
 from ingest.storage import binary
@@ -26,17 +25,6 @@ STAGED_BATCHES: Final = 20
 
 Key = tuple[int, int]
 T = TypeVar("T")
-
-
-class Outcome(NamedTuple):
-    """What became of a message: `stored`, `duplicate` or `rejected`, and of its readings by the same words and `disputed`."""
-
-    message: str
-    readings: Counter[str]
-
-
-class Refused(Exception):  # noqa: N818 - says what the database did
-    """The database refused this batch; bisection will tell whether a message or the world is at fault."""
 
 
 class Writer:
@@ -54,11 +42,11 @@ class Writer:
         Raises Unavailable for the world's faults and Refused for any other error of the database. Nothing is stored then,
         except where the answer to a commit was lost: writing the batch again stores nothing twice.
         """
-        return await self._in_transaction(lambda connection: self._write(connection, batch))
+        return await self.in_transaction(lambda connection: self._write(connection, batch))
 
     async def probe(self) -> None:
         """Commit a transaction through the same statements, leaving nothing behind. Raises Unavailable or Refused."""
-        await self._in_transaction(_probe)
+        await self.in_transaction(_probe)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -66,8 +54,16 @@ class Writer:
         if connection is not None:
             await connection.close()
 
-    async def _in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Run `work(connection)` and commit; any fault closes the connection, whose state nobody can know then."""
+    async def write_staged(self, connection: Connection, batch: Sequence[Assessed]) -> list[Outcome]:
+        """Write a batch inside a transaction that must not be rolled back to try again: through the staging table at once."""
+        self._staged_left = max(self._staged_left, 1)
+        return await self._write(connection, batch)
+
+    async def in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run `work(connection)` and commit; any fault closes the connection, whose state nobody can know then.
+
+        Raises Unavailable for the world's faults and Refused for any other error of the database.
+        """
         limit = 2 * self._settings.statement_timeout_seconds
         try:
             async with asyncio.timeout(limit):
@@ -221,26 +217,25 @@ def _outcomes(
     """Each message's outcome, in order; the first that brings a value is the one that stored it."""
     outcomes = []
     for assessed in batch:
-        readings: Counter[str] = Counter()
+        kept = duplicates = disputes = 0
         for row in assessed.rows:
-            readings[_reading_outcome(row, stored, disputed)] += 1
-        fresh = bool(readings["stored"] or readings["disputed"])
-        for session in assessed.sessions:
-            if session in new_sessions:
-                new_sessions.discard(session)
-                fresh = True
-        if assessed.rejected:
-            outcomes.append(Outcome("rejected", readings))
-        else:
-            outcomes.append(Outcome("stored" if fresh else "duplicate", readings))
+            key = row[:2]
+            if stored.get(key) == row.value:
+                del stored[key]
+                kept += 1
+            elif disputed and row[:3] in disputed:
+                disputed.discard(row[:3])
+                disputes += 1
+            else:
+                duplicates += 1
+        fresh = kept or disputes or _is_new(assessed, new_sessions)
+        message = "rejected" if assessed.rejected else "stored" if fresh else "duplicate"
+        outcomes.append(Outcome(message, kept, duplicates, disputes))
     return outcomes
 
 
-def _reading_outcome(row: Row, stored: dict[Key, int], disputed: set[tuple[int, int, int]]) -> str:
-    if stored.get(row[:2]) == row.value:
-        del stored[row[:2]]
-        return "stored"
-    if row[:3] in disputed:
-        disputed.discard(row[:3])
-        return "disputed"
-    return "duplicate"
+def _is_new(assessed: Assessed, new_sessions: set[SessionRow]) -> bool:
+    """Whether a message's session statement was stored, by this message and not an equal one before it."""
+    new = [session for session in assessed.sessions if session in new_sessions]
+    new_sessions.difference_update(new)
+    return bool(new)

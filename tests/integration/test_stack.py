@@ -202,7 +202,7 @@ def test_a_lingering_stack_is_found_used_and_ended_by_other_processes(open_direc
     first, second = (_stack_command(open_directory, "stack_env(stack_up(print))") for _ in range(2))
     environment = dict(line.removeprefix("export ").split("=", 1) for line in first.splitlines() if "export" in line)
     assert "already up" in second
-    with psycopg.connect(environment["METERWARDEN_DATABASE__SUPERUSER_URL"]) as connection:
+    with psycopg.connect(environment["METERWARDEN_SUPERUSER_URL"]) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     run = Path(environment["METERWARDEN_BROKER__PASSWORD_FILE"]).parents[1]
     assert "True" in _stack_command(open_directory, "stack_down(print)")
@@ -242,7 +242,7 @@ def test_a_machine_without_apt_is_told_what_to_do(monkeypatch: pytest.MonkeyPatc
     """The error names the missing tools and the settings for servers of one's own."""
     monkeypatch.setenv("METERWARDEN_STACK_CACHE", str(open_directory))
     monkeypatch.setenv("PATH", str(open_directory))
-    with pytest.raises(StackError, match=r"apt-get, .* not found: .* METERWARDEN_DATABASE__SUPERUSER_URL"):
+    with pytest.raises(StackError, match=r"apt-get, .* not found: .* METERWARDEN_SUPERUSER_URL"):
         programs(print)
 
 

@@ -1,0 +1,100 @@
+"""Publishes quota states, retained, level-triggered: all of them at connect, then every change.
+
+One topic an institution and indicator: the most serious of its periods. What is sent is kept in an append-only log. Publishing goes
+through aiomqtt, a client nobody here wrote; receiving (broker.py) cannot, because it acknowledges before our commit.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import aiomqtt
+
+from ingest.metrics import Metrics
+from ingest.retry import delay_seconds
+from ingest.settings import BrokerSettings
+from ingest.tls import tls_context
+from schemas import topics
+from schemas.quota import Level, QuotaAlert
+
+log = logging.getLogger(__name__)
+
+_RANK: Final = {level: rank for rank, level in enumerate(Level)}
+
+KeepNotice = Callable[[str, str], Awaitable[None]]
+"""Remembers a topic and the statement sent to it."""
+
+
+class Announcer:
+    """Keeps the broker's retained quota states equal to the newest standings."""
+
+    def __init__(self, settings: BrokerSettings, metrics: Metrics, keep_notice: KeepNotice) -> None:
+        """Nothing is known yet."""
+        self._settings = settings
+        self._metrics = metrics
+        self._keep_notice = keep_notice
+        self._wanted: dict[str, str] = {}
+        self._changed = asyncio.Event()
+
+    def show(self, standings: Iterable[QuotaAlert]) -> None:
+        """Take the newest standings; what differs from the broker's is published soon."""
+        self._wanted = {
+            topics.quota(alert.institution, alert.indicator): alert.model_dump_json() for alert in most_serious(standings)
+        }
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled, reconnecting for ever."""
+        attempt = 0
+        while True:
+            try:
+                async with self._client() as client:
+                    attempt = 0
+                    await self._publish_changes(client)
+            except (aiomqtt.MqttError, OSError) as error:
+                attempt += 1
+                log.warning("quota states wait for the broker", extra={"reason": str(error), "attempt": attempt})
+                await asyncio.sleep(delay_seconds(attempt))
+
+    async def _publish_changes(self, client: aiomqtt.Client) -> None:
+        published: dict[str, str] = {}
+        while True:
+            self._changed.clear()
+            for topic, statement in list(self._wanted.items()):
+                if published.get(topic) != statement:
+                    await client.publish(topic, statement, qos=1, retain=True)
+                    published[topic] = statement
+                    self._metrics.quota_published.inc()
+                    await self._keep_notice(topic, statement)
+            await self._changed.wait()
+
+    def _client(self) -> aiomqtt.Client:
+        settings = self._settings
+        password = None
+        if settings.password_file is not None:
+            password = Path(settings.password_file).read_text(encoding="utf-8").strip()
+        return aiomqtt.Client(
+            settings.host,
+            settings.port,
+            identifier=f"{settings.client_identifier}-quota",
+            username=settings.username,
+            password=password,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            tls_context=tls_context(settings),
+        )
+
+
+def most_serious(standings: Iterable[QuotaAlert]) -> list[QuotaAlert]:
+    """Of each institution and indicator the most serious standing; of equal ones a running period, then a month."""
+    found: dict[tuple[str, str], QuotaAlert] = {}
+    for alert in standings:
+        key = (alert.institution, alert.indicator)
+        if key not in found or _order(alert) > _order(found[key]):
+            found[key] = alert
+    return [found[key] for key in sorted(found)]
+
+
+def _order(alert: QuotaAlert) -> tuple[int, bool, bool]:
+    return _RANK[alert.level], not alert.closed, alert.period_kind == "month"

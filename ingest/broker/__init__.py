@@ -1,0 +1,5 @@
+"""How messages are received: the only folder that knows MQTT's packets.
+
+session.py      a persistent session, made again for ever; acknowledges batches
+connection.py   one connection: bytes -> lists of messages; keepalive
+"""

@@ -1,0 +1,192 @@
+"""Every metric on one screen. Label values are few and known, and stand at zero from the start; no metric names a meter."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ingest.errors import Reason
+from schemas.quota import Level
+
+OUTCOMES: Final = ("stored", "duplicate", "rejected")
+READING_OUTCOMES: Final = ("stored", "duplicate", "disputed")
+WRITE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Condition:
+    """A yes or no that readiness asks for and /metrics shows as 1 or 0."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        """No, at first."""
+        self._gauge = gauge
+        self._holds = False
+
+    def __bool__(self) -> bool:
+        """Whether it holds."""
+        return self._holds
+
+    def set(self, holds: bool) -> None:
+        """Change it."""
+        self._holds = holds
+        self._gauge.set(holds)
+
+
+class Metrics:
+    """Counters and gauges of one process.
+
+    The accounting identity, at any moment: messages_received = sum of messages over outcomes + messages_in_flight.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Declare everything in `registry`."""
+        self.registry = registry
+        Info("meterwarden_build", "Version of this process", registry=registry).info({"version": version("meterwarden")})
+
+        # intake
+        self.received = Counter("meterwarden_messages_received_total", "Messages delivered by the broker", registry=registry)
+        self.messages = Counter(
+            "meterwarden_messages_total", "Messages decided and committed, by outcome", ["outcome"], registry=registry
+        )
+        self.in_flight = Gauge("meterwarden_messages_in_flight", "Messages received and not yet decided", registry=registry)
+        self.uncommitted_bytes = Gauge("meterwarden_uncommitted_bytes", "Size of the undecided messages", registry=registry)
+        self.readings = Counter("meterwarden_readings_total", "Register readings, by outcome", ["outcome"], registry=registry)
+        self.rejected = Counter("meterwarden_messages_rejected_total", "Rejected, by reason", ["reason"], registry=registry)
+        self.acknowledged = Counter("meterwarden_messages_acknowledged_total", "PUBACKs sent", registry=registry)
+        self.batch_messages = Histogram(
+            "meterwarden_batch_messages", "Messages a batch", buckets=(1, 10, 100, 500, 1000, 2500, 5000, 10000), registry=registry
+        )
+        self.write_seconds = Histogram(
+            "meterwarden_write_duration_seconds", "Time to commit a batch", buckets=WRITE_BUCKETS, registry=registry
+        )
+        self.last_commit = Gauge(
+            "meterwarden_last_commit_timestamp_seconds",
+            "When intake last committed a batch",
+            registry=registry,
+        )
+        self.write_failures = Counter(
+            "meterwarden_write_failures_total", "Batches not committed and tried again", ["kind"], registry=registry
+        )
+
+        # broker and database
+        self.connected = Condition(Gauge("meterwarden_broker_connected", "1 while connected and subscribed", registry=registry))
+        self.reconnects = Counter("meterwarden_broker_reconnects_total", "Connections lost and made again", registry=registry)
+        self.sessions_lost = Counter(
+            "meterwarden_broker_sessions_lost_total", "Reconnects that found no session at the broker", registry=registry
+        )
+        self.taken_over = Counter(
+            "meterwarden_broker_sessions_taken_over_total", "Times another client used our identifier", registry=registry
+        )
+        self.reading_paused = Gauge("meterwarden_broker_reading_paused", "1 while too much is uncommitted", registry=registry)
+        self.database_up = Condition(
+            Gauge("meterwarden_database_up", "1 while intake's last use of it succeeded", registry=registry)
+        )
+        self.registry_meters = Gauge("meterwarden_registry_meters", "Meters known to intake", registry=registry)
+        self.registry_version = Gauge("meterwarden_registry_version", "Version of the registry in use", registry=registry)
+        self.quarantined = Gauge("meterwarden_quarantine_open", "Messages in quarantine, by reason", ["reason"], registry=registry)
+        self.replayed = Counter("meterwarden_quarantine_replayed_total", "Messages replayed out of quarantine", registry=registry)
+
+        # settlement
+        self.settling = Gauge("meterwarden_settlement_active", "1 in the process that settles", registry=registry)
+        self.marks = Gauge("meterwarden_settlement_marks_waiting", "Channel-hours that wait to be settled", registry=registry)
+        self.rounds = Counter("meterwarden_settlement_rounds_total", "Rounds, by result", ["result"], registry=registry)
+        self.round_seconds = Histogram(
+            "meterwarden_settlement_round_seconds", "Time of a round that had work", buckets=(*WRITE_BUCKETS, 30), registry=registry
+        )
+        self.last_round = Gauge(
+            "meterwarden_settlement_last_round_timestamp_seconds",
+            "When a round last ended",
+            registry=registry,
+        )
+        self.quota_published = Counter("meterwarden_quota_states_published_total", "Quota states sent", registry=registry)
+        self.standings = StandingsCollector()
+        registry.register(self.standings)
+        self._show_zeros()
+
+    def _show_zeros(self) -> None:
+        """Make every labelled series visible before its first event."""
+        for outcome in OUTCOMES:
+            self.messages.labels(outcome)
+        for outcome in READING_OUTCOMES:
+            self.readings.labels(outcome)
+        for reason in Reason:
+            self.rejected.labels(reason)
+            self.quarantined.labels(reason)
+        for kind in ("unavailable", "refused"):
+            self.write_failures.labels(kind)
+        for result in ("done", "failed"):
+            self.rounds.labels(result)
+
+
+class ShownStanding(Protocol):
+    """What a standing shows of itself in /metrics."""
+
+    @property
+    def institution(self) -> str: ...
+    @property
+    def indicator(self) -> str: ...
+    @property
+    def period_kind(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def level(self) -> Level: ...
+    @property
+    def used_ratio(self) -> float | None: ...
+    @property
+    def projected_ratio(self) -> float | None: ...
+
+
+@dataclass(slots=True, eq=False)
+class StandingsCollector(Collector):
+    """Quota standings, read at scrape time: counts for all, series of their own for the highest ones up to a cap."""
+
+    standings: Sequence[ShownStanding] = ()
+    most: int = 200
+
+    def collect(self) -> Iterator[Metric]:
+        """Counts by level; ratio and level of those above the warning level."""
+        yield self._counts()
+        shown = sorted(self._shown(), key=lambda standing: standing.used_ratio or 0, reverse=True)[: self.most]
+        yield _ratios("meterwarden_quota_used_ratio", "Used share of the constraint", shown, "used_ratio")
+        yield _ratios("meterwarden_quota_projected_ratio", "Projected share of the constraint at the end", shown, "projected_ratio")
+        exceeded = GaugeMetricFamily(
+            "meterwarden_quota_exceeded", "1: over the constraint", labels=["institution", "indicator", "period_kind", "period"]
+        )
+        for standing in shown:
+            exceeded.add_metric(_labels(standing), 1 if standing.level == Level.EXCEEDED else 0)
+        yield exceeded
+
+    def _counts(self) -> GaugeMetricFamily:
+        counts = GaugeMetricFamily(
+            "meterwarden_quota_institutions", "Institutions by level", labels=["indicator", "period_kind", "period", "level"]
+        )
+        keys = {(standing.indicator, standing.period_kind, _period(standing)) for standing in self.standings}
+        for key in sorted(keys):
+            levels = [s.level for s in self.standings if (s.indicator, s.period_kind, _period(s)) == key]
+            for level in Level:
+                counts.add_metric([*key, level], levels.count(level))
+        return counts
+
+    def _shown(self) -> Iterator[ShownStanding]:
+        return (standing for standing in self.standings if standing.level in (Level.WARNING, Level.PROJECTED, Level.EXCEEDED))
+
+
+def _ratios(name: str, text: str, shown: Iterable[ShownStanding], what: str) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=["institution", "indicator", "period_kind", "period"])
+    for standing in shown:
+        ratio = getattr(standing, what)
+        if ratio is not None:
+            family.add_metric(_labels(standing), ratio)
+    return family
+
+
+def _labels(standing: ShownStanding) -> list[str]:
+    return [standing.institution, standing.indicator, standing.period_kind, _period(standing)]
+
+
+def _period(standing: ShownStanding) -> str:
+    return "closed" if standing.closed else "running"

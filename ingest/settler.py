@@ -1,0 +1,105 @@
+"""The one settler: rounds for ever, in whichever process holds the lock; any other may take over."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+import psycopg
+
+from ingest.announcer import Announcer
+from ingest.errors import Unavailable
+from ingest.metering.levels import Thresholds
+from ingest.metrics import Metrics
+from ingest.retry import delay_seconds
+from ingest.settings import Settings
+from ingest.settlement import settle_round
+from ingest.storage.connection import Connection, connected
+from ingest.storage.queries import QUERIES
+from ingest.storage.settlement import open_round
+from ingest.storage.standings import current_standings
+
+log = logging.getLogger(__name__)
+
+LOCK: Final = 5_170_002
+"""Advisory lock number of settlement."""
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clock: Clock = utc_now) -> None:
+    """Settle until cancelled; a fault ends the round, never the settler."""
+    attempt = 0
+    while True:
+        try:
+            async with connected(settings.database) as connection:
+                await _wait_for_lock(connection, settings.settlement.round_seconds)
+                attempt = 0
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(announcer.run(), name="meterwarden.announcer")
+                    tasks.create_task(_rounds(connection, settings, metrics, announcer, clock), name="meterwarden.rounds")
+        except* (psycopg.Error, Unavailable, OSError) as errors:
+            attempt += 1
+            metrics.rounds.labels("failed").inc()
+            log.warning("settlement interrupted", extra={"reason": _words(errors), "attempt": attempt})
+        finally:
+            metrics.settling.set(0)
+        await asyncio.sleep(delay_seconds(attempt))
+
+
+async def _wait_for_lock(connection: Connection, seconds: float) -> None:
+    """Hold the settler's lock for the rest of the connection; tried, not waited for, so that no statement hangs."""
+    while True:
+        cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        held = (await cursor.fetchall())[0][0]
+        await connection.commit()
+        if held:
+            return
+        await asyncio.sleep(seconds)
+
+
+async def _rounds(connection: Connection, settings: Settings, metrics: Metrics, announcer: Announcer, clock: Clock) -> None:
+    metrics.settling.set(1)
+    await open_round(connection)
+    await _show(connection, metrics, announcer, clock())
+    thresholds = Thresholds(
+        warning_ratio=Decimal(str(settings.quota.warning_ratio)),
+        completeness=Decimal(str(settings.quota.completeness)),
+        projection_days=settings.quota.projection_days,
+    )
+    while True:
+        started = time.monotonic()
+        done = await settle_round(connection, clock(), settings.settlement.channel_hours, thresholds)
+        if done:
+            metrics.rounds.labels("done").inc()
+            metrics.round_seconds.observe(time.monotonic() - started)
+        if done.standings:
+            await _show(connection, metrics, announcer, clock())
+        await _count_waiting(connection, metrics)
+        metrics.last_round.set_to_current_time()
+        if not done:
+            await asyncio.sleep(settings.settlement.round_seconds)
+
+
+async def _show(connection: Connection, metrics: Metrics, announcer: Announcer, now: datetime) -> None:
+    standings = await current_standings(connection, now)
+    metrics.standings.standings = standings
+    announcer.show(standings)
+
+
+async def _count_waiting(connection: Connection, metrics: Metrics) -> None:
+    cursor = await connection.execute(QUERIES["marks_waiting"])
+    metrics.marks.set((await cursor.fetchall())[0][1])
+    await connection.commit()
+
+
+def _words(errors: BaseExceptionGroup[BaseException]) -> str:
+    return "; ".join(str(error).splitlines()[0] if str(error) else type(error).__name__ for error in errors.exceptions)

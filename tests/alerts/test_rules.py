@@ -1,0 +1,148 @@
+"""The alert rules: what promtool says of them, and that they agree with metrics, settings, runbook and their own cases."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from ingest.alerts import rules, without_waiting
+from ingest.errors import Reason
+from ingest.metrics import Metrics
+from ingest.settings import QuotaSettings
+from ingest.stack import programs
+
+ROOT = Path(__file__).parents[2]
+CASES = Path(__file__).with_name("rules_test.yaml")
+RUNBOOK = ROOT / "docs" / "runbook.md"
+ANNOTATIONS = {"summary", "summary_zh", "description", "description_zh", "runbook_url"}
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alerting rule of the file, as far as the tests read it."""
+
+    name: str
+    keys: frozenset[str]
+    severity: str
+    runbook_url: str
+
+
+def alerts() -> list[Alert]:
+    """The alerting rules, read by line: the file is in block style, one key a line."""
+    found = []
+    for block in re.split(r"^ {6}- ", rules(), flags=re.MULTILINE)[1:]:
+        if block.startswith("alert: "):
+            keys = dict(re.findall(r"^ *(\w+):(?: (.*))?$", block, re.MULTILINE))
+            found.append(Alert(keys["alert"], frozenset(keys), keys["severity"], keys["runbook_url"]))
+    return found
+
+
+def expressions() -> list[str]:
+    """The expressions of all rules, without their comments."""
+    found = re.findall(r"^ {8}expr: (?:\|\n((?: {10}.*\n)+)|(.+)\n)", rules(), re.MULTILINE)
+    return [re.sub(r"^ *#.*\n", "", block or line, flags=re.MULTILINE) for block, line in found]
+
+
+def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([programs(print).promtool, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
+    """Both as shipped and as demonstrated, and it reads as many rules as these tests do."""
+    for text in (rules(), without_waiting(rules())):
+        path = tmp_path / "rules.yaml"
+        path.write_text(text, encoding="utf-8")
+        checked = promtool("check", "rules", "--lint-fatal", path)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert f"SUCCESS: {len(expressions())} rules found" in checked.stdout
+        assert len(expressions()) == len(alerts()) + rules().count("- record: ")
+
+
+def test_every_case_holds() -> None:
+    """Each alert fires, and stays silent, exactly where rules_test.yaml says."""
+    tested = promtool("test", "rules", CASES)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_every_alert_has_a_firing_and_a_silent_case() -> None:
+    """Firing by name and severity, silent by name."""
+    cases = re.split(r"^ +alertname: ", CASES.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    silent = {case.split()[0] for case in cases if re.search(r"^ +exp_alerts: \[\]$", case, re.MULTILINE)}
+    firing = {(case.split()[0], severity) for case in cases for severity in re.findall(r"exp_labels: \{severity: (\w+)", case)}
+    assert firing == {(alert.name, alert.severity) for alert in alerts()}
+    assert silent == {alert.name for alert in alerts()}
+
+
+def test_every_alert_is_complete() -> None:
+    """Name, `for`, a known severity, and every annotation in both languages."""
+    for alert in alerts():
+        assert re.fullmatch(r"Meterwarden([A-Z][a-z]+)+", alert.name)
+        assert alert.keys >= {"expr", "for", "labels", "annotations", *ANNOTATIONS}, alert.name
+        assert alert.severity in ("critical", "warning", "info")
+
+
+def test_every_metric_in_the_rules_exists() -> None:
+    """A metric that was renamed would silence its alert without a word."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    families = list(registry.collect())
+    exported = {sample.name for family in families for sample in family.samples}
+    exported |= {family.name for family in families if family.type == "gauge"}  # quotas have no samples before the first round
+    used = set(re.findall(r"\bmeterwarden_\w+", "\n".join(expressions())))
+    assert used
+    assert used <= exported
+
+
+def test_every_recorded_series_is_used() -> None:
+    """A recording rule is there for an alert."""
+    text = "\n".join(expressions())
+    recorded = re.findall(r"- record: (\S+)", rules())
+    assert recorded == sorted(set(re.findall(r"\b[a-z]+:\w+:\w+", text)))
+
+
+def test_reasons_and_shares_are_those_of_the_service() -> None:
+    """Constants that a rule repeats cannot be imported, so they are compared."""
+    text = "\n".join(expressions())
+    reasons = {reason for pattern in re.findall(r'reason=~"([^"]+)"', text) for reason in pattern.split("|")}
+    assert reasons == {Reason.DECODER_ERROR, Reason.UNSTORABLE}
+    quota = QuotaSettings()
+    assert f">= {quota.near_ratio}\n" in text
+    assert f">= {quota.warning_ratio} < {quota.near_ratio}\n" in text
+    assert f"{quota.warning_ratio:.0%} are used already" in rules()
+
+
+def test_every_alert_has_its_section_in_the_runbook() -> None:
+    """The link in the alert leads to the heading of its name, and no section outlives its alert."""
+    headings = re.findall(r"^## (Meterwarden\w+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(headings) == len(set(headings))
+    assert set(headings) == {alert.name for alert in alerts()}
+    for alert in alerts():
+        assert alert.runbook_url == f"{RUNBOOK.relative_to(ROOT)}#{alert.name.lower()}"
+
+
+@pytest.mark.parametrize(
+    ("line", "stays"),
+    [
+        ("        for: 5m\n", False),
+        ("        keep_firing_for: 1h30m\n", False),
+        ("          for: 5 metres of cable\n", True),
+        ("        # for: 5m\n", True),
+        ("          time() - since_seconds > 120\n", True),
+    ],
+)
+def test_without_waiting_drops_only_the_lines_that_wait(line: str, stays: bool) -> None:
+    """Keys with a duration go, everything else stays as it is."""
+    before, after = "      - alert: A\n        expr: up == 0\n", "        labels:\n          severity: info\n"
+    assert without_waiting(before + line + after) == before + (line if stays else "") + after
+
+
+def test_without_waiting_leaves_nothing_that_waits() -> None:
+    """In the project's own rules; and what is left is unchanged."""
+    waiting = re.findall(r"^ +(?:keep_firing_)?for:.*\n", rules(), re.MULTILINE)
+    shortened = without_waiting(rules())
+    assert len(waiting) > len(alerts())  # a `for` each, and some keep firing
+    assert not re.search(r"^ *(keep_firing_)?for:", shortened, re.MULTILINE)
+    assert len(shortened) == len(rules()) - sum(map(len, waiting))

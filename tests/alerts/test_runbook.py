@@ -1,0 +1,61 @@
+"""The runbook's queries, metrics and settings exist: nobody should find out at night that they do not."""
+
+import re
+from pathlib import Path
+
+import psycopg
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
+
+from ingest.metrics import Metrics
+from ingest.settings import Settings
+from tests.conftest import Database
+
+RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
+
+
+def statements() -> list[str]:
+    """Every SQL statement of the runbook."""
+    blocks = re.findall(r"^ *```sql\n(.*?)^ *```$", RUNBOOK, re.MULTILINE | re.DOTALL)
+    return [statement for block in blocks for statement in block.split(";\n") if statement.strip()]
+
+
+def environment(model: type[BaseModel], prefix: str) -> set[str]:
+    """The environment names of all settings."""
+    names = set()
+    for name, field in model.model_fields.items():
+        full = prefix + name.upper()
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        names |= environment(field.annotation, full + "__") if nested else {full}  # type: ignore[arg-type]
+    return names
+
+
+async def test_every_query_runs_as_the_reader(database: Database) -> None:
+    """Against a migrated database, with the reader's privileges."""
+    assert len(statements()) > 10
+    async with await psycopg.AsyncConnection.connect(database.reader_url, autocommit=True) as connection:
+        for statement in statements():
+            cursor = await connection.execute(statement)  # type: ignore[arg-type]
+            assert cursor.description, statement
+
+
+def test_every_metric_exists() -> None:
+    """By its whole name; a pattern for grep stands for at least one metric with each of its alternatives."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    exported = {sample.name for family in registry.collect() for sample in family.samples}
+    spread = re.findall(r"\^(meterwarden_\w*)\(([\w|]+)\)", RUNBOOK)
+    patterns = {prefix + each for prefix, group in spread for each in group.split("|")}
+    patterns |= set(re.findall(r"\^(meterwarden_\w+)'", RUNBOOK))
+    whole = set(re.findall(r"(?<!\^)\b(meterwarden_(?!reader\b)\w+)", RUNBOOK))
+    assert patterns
+    assert whole
+    assert not {pattern for pattern in patterns if not any(name.startswith(pattern) for name in exported)}
+    assert not whole - exported
+
+
+def test_every_setting_exists() -> None:
+    """Names as the environment has them."""
+    named = set(re.findall(r"\bMETERWARDEN_\w+\b(?!…)", RUNBOOK)) - {"METERWARDEN_BROKER__TLS_"}
+    assert named
+    assert named <= environment(Settings, "METERWARDEN_")
