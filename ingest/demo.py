@@ -1,11 +1,12 @@
-"""The main job on real embedded servers: a fleet publishes a month, the service stores and settles it, units over quota are flagged.
+"""The main job on real embedded servers: a fleet publishes a month, the service settles it, units over quota are flagged.
 
-The demonstration starts everything as a user would: the service and the simulator are processes of their own, Prometheus scrapes and
-evaluates the shipped rules (every second, without `for`), and the simulator's ledger judges the result at the end.
+Everything is started as a user would: the service and the simulator are processes of their own, Prometheus scrapes and evaluates
+the shipped rules (every second, without `for`), and the simulator's ledger judges the result at the end.
 """
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -40,7 +41,7 @@ SHOWN_UNITS: Final = 12
 Say = Callable[[str], None]
 
 
-class DemoFailed(Exception):
+class DemoFailed(Exception):  # noqa: N818 - says what happened
     """A part of the demonstration ended or hung; the text says which, and where its log is."""
 
 
@@ -63,7 +64,7 @@ class Running:
 
 
 async def demo(institutions: int, seed: int, *, keep: bool, say: Say) -> bool:
-    """Run it all; True where database and ledger agree and the alerts are those of the flagged units. Raises DemoFailed, StackError."""
+    """Run it all; True where ledger, database, counters and alerts agree. Raises DemoFailed, StackError."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="meterwarden-demo-") as name:
         stack = Stack.create(say=say, rules=without_waiting(rules()), evaluation_interval="1s", scrape_interval="1s")
@@ -72,7 +73,6 @@ async def demo(institutions: int, seed: int, *, keep: bool, say: Say) -> bool:
             running = await _prepare(stack, Path(name), institutions, seed, say)
             async with _service(running):
                 agrees = await _show(running)
-                say(words(f"done in {time.monotonic() - started:.0f} s", f"完成, 用时 {time.monotonic() - started:.0f} 秒"))
                 if keep:
                     await _hold(running)
     return agrees
@@ -102,7 +102,7 @@ async def _prepare(stack: Stack, directory: Path, institutions: int, seed: int, 
     async with connected(settings.database) as connection:
         difference = await apply_registry(connection, files, dry_run=False)
     say(words(
-        f"registry: {len(files['institutions'])} institutions, {len(files['meters'])} meters, sample quotas ({len(difference.added)} rows)",
+        f"registry: {len(files['institutions'])} institutions, {len(files['meters'])} meters; {len(difference.added)} rows",
         f"台账: {len(files['institutions'])} 家机构, {len(files['meters'])} 块表, 示例定额 (共 {len(difference.added)} 行)",
     ))  # fmt: skip
     return running
@@ -156,15 +156,45 @@ async def _show(running: Running) -> bool:
     flagged = await _show_flagged(running)
     alerts_agree = await _show_alerts(running, flagged)
     running.say("")
-    verdict = await _simulate(running, "verify", "--ledger", str(ledger), "--database-url", running.reader_url, check=False)
+    return await _compare(running, ledger) and alerts_agree
+
+
+async def _compare(running: Running, ledger: Path) -> bool:
+    """Database and counters against the ledger; the last line says it all."""
+    compared = ("verify", "--ledger", str(ledger), "--database-url", running.reader_url, "--json")
+    _, lines = await _simulate(running, *compared, shown=False, check=False)
+    figures = json.loads(lines[-1])
     counts = await _counts(running)
-    running.say(
-        words("service counted: ", "服务计数: ")
-        + ", ".join(f"{name} {counts[key]:,.0f}" for name, key in _COUNTED.items())
-        + "; "
-        + (words("the accounts balance", "收支平衡") if _balances(counts) else words("THE ACCOUNTS DO NOT BALANCE", "收支不平衡"))
-    )
-    return verdict == 0 and alerts_agree and _balances(counts)
+    for problem in figures["problems"]:
+        running.say(f"  {problem}")
+    balanced = counts["received"] == counts["stored"] + counts["duplicate"] + counts["rejected"] + counts["in_flight"]
+    agrees = bool(figures["agrees"]) and balanced and counts["received"] == figures["published"] + figures["repeated"]
+    running.say(words(_DELIVERIES, _DELIVERIES_ZH).format(**counts))
+    running.say(words(_COMPARED, _COMPARED_ZH).format(verdict=_verdict(agrees), **figures))
+    return agrees
+
+
+_DELIVERIES: Final = (
+    "deliveries: {received:,.0f} = {stored:,.0f} stored + {duplicate:,.0f} duplicate + {rejected:,.0f} rejected"
+    " + {in_flight:,.0f} in flight"
+)
+_DELIVERIES_ZH: Final = (
+    "投递: {received:,.0f} = 入库 {stored:,.0f} + 重复 {duplicate:,.0f} + 拒收 {rejected:,.0f} + 在途 {in_flight:,.0f}"
+)
+_COMPARED: Final = (
+    "{verdict}: {published:,} distinct messages = {stored:,} stored + {rejected:,} rejected ({quarantined:,} in quarantine), "
+    "{repeated:,} repeats; readings {readings_expected:,} sent, {readings_found:,} found; consumption differs by "
+    "{largest_difference_display_steps} display steps at most; flags {flags_expected} expected, {flags_raised} raised"
+)
+_COMPARED_ZH: Final = (
+    "{verdict}: 不同消息 {published:,} = 入库 {stored:,} + 拒收 {rejected:,} (隔离区 {quarantined:,}), 重复发布 {repeated:,}; "
+    "读数 发送 {readings_expected:,}, 入库 {readings_found:,}; 用量差最大 {largest_difference_display_steps} 个显示步长; "
+    "超额标记 应有 {flags_expected}, 实有 {flags_raised}"
+)
+
+
+def _verdict(agrees: bool) -> str:
+    return words("LEDGER AND DATABASE AGREE", "账本与数据库一致") if agrees else words("THEY DISAGREE", "账本与数据库不一致")
 
 
 async def _watch(running: Running) -> None:
@@ -176,7 +206,8 @@ async def _watch(running: Running) -> None:
             running.say(words(
                 f"  … messages received {counts['received']:,.0f}, readings stored {counts['readings_stored']:,.0f}, "
                 f"channel-hours waiting to be settled {counts['marks']:,.0f}",
-                f"  … 已接收消息 {counts['received']:,.0f}, 已存读数 {counts['readings_stored']:,.0f}, 待结算通道小时 {counts['marks']:,.0f}",
+                f"  … 已接收消息 {counts['received']:,.0f}, 已存读数 {counts['readings_stored']:,.0f}, "
+                f"待结算通道小时 {counts['marks']:,.0f}",
             ))  # fmt: skip
 
 
@@ -232,9 +263,6 @@ def _exceeded(alerts: list[dict[str, Any]]) -> set[tuple[str, str]]:
     }
 
 
-_COUNTED: Final = {
-    "received": "received", "stored": "stored", "duplicate": "duplicate", "rejected": "rejected", "in flight": "in_flight",
-}  # fmt: skip
 _METRICS: Final = {
     "received": "meterwarden_messages_received_total",
     "stored": 'meterwarden_messages_total{outcome="stored"}',
@@ -251,10 +279,6 @@ async def _counts(running: Running) -> dict[str, float]:
     async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{running.metrics_port}/metrics") as response:
         lines = dict(line.rsplit(" ", 1) for line in (await response.text()).splitlines() if not line.startswith("#"))
     return {name: float(lines[metric]) for name, metric in _METRICS.items()}
-
-
-def _balances(counts: Mapping[str, float]) -> bool:
-    return counts["received"] == counts["stored"] + counts["duplicate"] + counts["rejected"] + counts["in_flight"]
 
 
 async def _is_ready(running: Running, process: asyncio.subprocess.Process) -> bool:
@@ -282,7 +306,7 @@ async def _rows(running: Running, query: str) -> list[tuple[Any, ...]]:
         return await (await connection.execute(query)).fetchall()
 
 
-async def _simulate(running: Running, *arguments: str, shown: bool = True, check: bool = True) -> int:
+async def _simulate(running: Running, *arguments: str, shown: bool = True, check: bool = True) -> tuple[int, list[str]]:
     """Run `meterwarden simulate …`, its output shown as it comes. Raises DemoFailed where it must succeed and does not."""
     process = await asyncio.create_subprocess_exec(
         *_meterwarden("simulate", *arguments), env=running.environment,
@@ -297,7 +321,7 @@ async def _simulate(running: Running, *arguments: str, shown: bool = True, check
     status = await process.wait()
     if check and status:
         raise DemoFailed("\n".join([f"meterwarden simulate {arguments[0]} ended with status {status}", *lines[-5:]]))
-    return status
+    return status, lines
 
 
 def _meterwarden(*arguments: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """`meterwarden simulate`: write a registry, publish a month, compare the database with what was published."""
 
 import asyncio
+import json
 import os
 import sqlite3
 import sys
@@ -112,7 +113,8 @@ def publish(institutions: int, seed: int, month: Month, ledger_path: Path, **opt
 @simulate.command()
 @_option("--ledger", "ledger_path", type=click.Path(path_type=Path), required=True, help="the file `publish` wrote")
 @_option("--database-url", required=True, help="postgresql://…, as a user who may read the views")
-def verify(ledger_path: Path, database_url: str) -> None:
+@click.option("--json", "as_json", is_flag=True, help="one JSON object instead of the summary")
+def verify(ledger_path: Path, database_url: str, as_json: bool) -> None:
     """Compare the database with the ledger; exit code 1 where they disagree."""
     try:
         report = asyncio.run(verify_ledger(ledger_path, database_url))
@@ -123,7 +125,7 @@ def verify(ledger_path: Path, database_url: str) -> None:
     except psycopg.Error as error:
         text = f"cannot read the database: {error}\nCheck --database-url, and that `meterwarden migrate` has run."
         raise click.ClickException(text) from error
-    click.echo(report.summary())
+    click.echo(json.dumps(report.figures) if as_json else report.summary())
     if not report.agrees:
         sys.exit(1)
 

@@ -68,6 +68,25 @@ class Report:
         """How often a kind of disagreement was found."""
         return sum(finding.count for finding in self.findings if finding.name == name)
 
+    @property
+    def figures(self) -> dict[str, object]:
+        """What was compared, for programs."""
+        steps = max((each.display_steps for each in (*self.months, *self.hours)), default=0.0)
+        return {
+            "published": self.published,
+            "stored": self.stored,
+            "rejected": self.rejected,
+            "quarantined": self.quarantined,
+            "repeated": self.repeated,
+            "readings_expected": self.readings_expected,
+            "readings_found": self.readings_found,
+            "largest_difference_display_steps": round(steps, 3),
+            "flags_expected": len(self.flags_expected),
+            "flags_raised": len(self.flags_raised),
+            "agrees": self.agrees,
+            "problems": self.problems,
+        }
+
     def summary(self) -> str:
         """A compact aligned text: what was compared, then the problems or that there are none."""
         lines = [f"{name:<13}{text}" for name, text in self._lines()]

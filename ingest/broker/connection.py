@@ -68,7 +68,13 @@ class Connection(asyncio.Protocol):
                 if type(packet) is publish:
                     messages.append(
                         Message(
-                            packet.topic, packet.payload, int(packet.qos), packet.retain, packet.packet_id or 0, generation, received_at
+                            packet.topic,
+                            packet.payload,
+                            int(packet.qos),
+                            packet.retain,
+                            packet.packet_id or 0,
+                            generation,
+                            received_at,
                         )
                     )
                 else:

@@ -189,7 +189,9 @@ class Session:
         wanted = [mqtt5.TopicFilter(topic_filter, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic_filter in self.filters]
         suback = await connection.ask(mqtt5.SubscribePacket(2, wanted), mqtt5.SubAckPacket)
         refused = [
-            f"{name} ({code.name.lower()})" for name, code in zip(self.filters, suback.reason_codes, strict=True) if int(code) >= FAILURE
+            f"{name} ({code.name.lower()})"
+            for name, code in zip(self.filters, suback.reason_codes, strict=True)
+            if int(code) >= FAILURE
         ]
         if refused:
             connection.close()

@@ -166,9 +166,7 @@ class Bookings:
             tally = self.day.year
         tally.add(amount, end - start, estimated=estimated)
 
-    def _pieces(
-        self, start: Instant, end: Instant, advance: int, edges: list[Instant]
-    ) -> Iterator[tuple[Instant, Instant, int]]:
+    def _pieces(self, start: Instant, end: Instant, advance: int, edges: list[Instant]) -> Iterator[tuple[Instant, Instant, int]]:
         """The amounts of a step between its edges and the changes of ratio inside it; they add up exactly."""
         changes = list(self.channel.changes_between(start, end))
         cuts = edges if not changes else sorted({*edges, *changes})

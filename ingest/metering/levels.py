@@ -84,7 +84,7 @@ def _next(
     used_ratio = None if allowance is None else _rounded(Decimal(used) / allowance)
     elapsed = day.day + 1 - period[0]
     trusted = elapsed >= thresholds.projection_days and day.day + 1 < period[1]
-    projected = _rounded(used_ratio * (period[1] - period[0]) / elapsed) if used_ratio is not None and trusted else None
+    projected = _rounded(used * (period[1] - period[0]) / (allowance * elapsed)) if allowance is not None and trusted else None
     over = allowance is not None and used > allowance
     complete = expected_us > 0 and measured_us + estimated_us >= thresholds.completeness * expected_us
     if over:
