@@ -188,7 +188,8 @@ def stack_env() -> None:
         )
     click.echo(stack.stack_env(state), nl=False)
     prepared = asyncio.run(prepare(state.superuser_url, "meterwarden", _passwords(state)))
-    for name, value in demonstration.service_environment(prepared).items():
+    reader = {"METERWARDEN_READER_URL": prepared.uri_with_password("meterwarden_reader")}
+    for name, value in {**demonstration.service_environment(prepared), **reader}.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 

@@ -60,7 +60,7 @@ class Running:
     @property
     def reader_url(self) -> str:
         """The database, as its reader."""
-        return self.prepared.url_with_password("meterwarden_reader")
+        return self.prepared.uri_with_password("meterwarden_reader")
 
 
 async def demo(institutions: int, seed: int, *, keep: bool, say: Say) -> bool:
@@ -98,7 +98,7 @@ async def _prepare(stack: Stack, directory: Path, institutions: int, seed: int, 
     running = Running(stack, prepared, directory, environment, port, fleet, say)
     await _simulate(running, "registry", str(directory / "registry"), *fleet, shown=False)
     files = read_files(directory / "registry")
-    settings = Settings.model_validate({"database": {"url": prepared.url_with_password("meterwarden_writer")}})
+    settings = Settings.model_validate({"database": {"url": prepared.uri_with_password("meterwarden_writer")}})
     async with connected(settings.database) as connection:
         difference = await apply_registry(connection, files, dry_run=False)
     say(words(

@@ -9,6 +9,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -56,9 +57,10 @@ class Prepared(NamedTuple):
         """The role's URL, without its password."""
         return f"postgresql://{role}@{self.host}:{self.port}/{self.database}"
 
-    def url_with_password(self, role: str) -> str:
+    def uri_with_password(self, role: str) -> str:
         """The role's URL for programs that take no password file."""
-        return make_conninfo(self.url(role), password=self.password_files[role].read_text(encoding="utf-8").strip())
+        password = quote(self.password_files[role].read_text(encoding="utf-8").strip(), safe="")
+        return f"postgresql://{role}:{password}@{self.host}:{self.port}/{self.database}"
 
 
 async def prepare(superuser_url: str, database: str, directory: Path) -> Prepared:
@@ -69,7 +71,7 @@ async def prepare(superuser_url: str, database: str, directory: Path) -> Prepare
     await bootstrap(superuser_url, database, passwords)
     where = conninfo_to_dict(superuser_url)
     prepared = Prepared(str(where.get("host", "127.0.0.1")), int(where.get("port") or 5432), database, files)
-    async with await AsyncConnection.connect(prepared.url_with_password("meterwarden_owner"), autocommit=True) as connection:
+    async with await AsyncConnection.connect(prepared.uri_with_password("meterwarden_owner"), autocommit=True) as connection:
         await migrate(connection)
     return prepared
 

@@ -1,0 +1,5 @@
+"""Speed, measured on real embedded servers, as ratios within one run: machines are noisy, so absolute figures are only shown.
+
+__main__.py   `python -m benchmarks` (make bench): every scenario, a table, JSON
+bench.py      servers, service and registry for a scenario; what is read off a process
+"""

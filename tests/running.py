@@ -1,0 +1,339 @@
+"""The service as its users run it, a process of its own, and clients nobody here wrote to publish to it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import aiomqtt
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from psycopg.conninfo import make_conninfo
+
+from ingest.stack import Mosquitto, Programs, free_port, places
+from tests.conftest import Database
+
+T = TypeVar("T")
+READY_SECONDS: Final = 20.0
+EVENTUALLY_SECONDS: Final = 20.0
+POLL_SECONDS: Final = 0.02
+RECENT: Final = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=2)
+"""A full hour well inside the accept window."""
+
+
+async def eventually(holds: Callable[[], Awaitable[T] | T], what: str = "", seconds: float = EVENTUALLY_SECONDS) -> T:
+    """The first true answer; AssertionError with the last one where none comes in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = holds()
+        found: Any = await answer if isinstance(answer, Awaitable) else answer
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what or holds} (last answer: {found!r})")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+@dataclass(slots=True)
+class Service:
+    """`python -m ingest run`, with the environment it was given; may be killed and started again."""
+
+    environment: dict[str, str]
+    port: int
+    log_path: Path
+    _process: asyncio.subprocess.Process | None = field(default=None)
+
+    async def start(self) -> None:
+        """Start the process; it may take a while to be ready."""
+        with self.log_path.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "ingest", "run",
+                env=self.environment, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+
+    async def kill(self) -> None:
+        """SIGKILL: nothing is drained, flushed or said goodbye to."""
+        await self._end(signal.SIGKILL)
+
+    async def terminate(self) -> int:
+        """SIGTERM; returns the exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def status(self) -> int:
+        """Wait for the process to end by itself; returns the exit status."""
+        assert self._process is not None
+        async with asyncio.timeout(30):
+            return await self._process.wait()
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        return await self.status()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has been started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    async def http(self, path: str) -> tuple[int, str]:
+        """Status and body of one of its pages; status 0 where nothing listens."""
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as client,
+                client.get(f"http://127.0.0.1:{self.port}{path}") as response,
+            ):
+                return response.status, await response.text()
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return 0, ""
+
+    async def is_ready(self) -> bool:
+        """Whether /readyz says so now. A process that has ended never will be: AssertionError with the end of its log."""
+        assert self.is_running, f"the service has ended\n{self.log()[-3000:]}"
+        return (await self.http("/readyz"))[0] == 200
+
+    async def ready(self) -> None:
+        """Wait until it is."""
+        try:
+            await eventually(self.is_ready, "ready", READY_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()[-3000:]}") from error
+
+    async def unready(self) -> dict[str, bool]:
+        """What readiness lacks or has; the page must answer 503, and the process be live."""
+        status, body = await self.http("/readyz")
+        live, _ = await self.http("/livez")
+        assert (status, live) == (503, 200), f"/readyz {status}, /livez {live}"
+        return dict(json.loads(body))
+
+    async def metrics(self) -> dict[str, float]:
+        """One scrape: samples by name with labels, `meterwarden_` left out."""
+        _, body = await self.http("/metrics")
+        lines = (line.rsplit(" ", 1) for line in body.splitlines() if not line.startswith("#"))
+        return {name.removeprefix("meterwarden_"): float(value) for name, value in lines}
+
+    async def metric(self, name: str) -> float:
+        """One sample of a scrape; 0 while nothing listens yet."""
+        return (await self.metrics()).get(name, 0.0)
+
+    async def counted(self, **least: float) -> dict[str, float]:
+        """Wait until every named count has been reached, none in flight; returns that scrape. Names as in `COUNTS`."""
+
+        async def reached() -> dict[str, float] | None:
+            metrics = await self.metrics()
+            counts = {name: metrics.get(sample, -1) for name, sample in COUNTS.items()}
+            return metrics if counts["in_flight"] == 0 and all(counts[name] >= least[name] for name in least) else None
+
+        try:
+            return await eventually(reached, f"counted {least}")
+        except AssertionError as error:
+            shown = {name: (await self.metrics()).get(sample) for name, sample in COUNTS.items()}
+            raise AssertionError(f"{error}\n{shown}\n{self.log()[-3000:]}") from error
+
+    def log(self) -> str:
+        """Everything it has said, in all its lives."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def log_lines(self, message: str) -> list[dict[str, Any]]:
+        """The log's events with this text."""
+        lines = []
+        for line in self.log().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                lines.append(json.loads(line))
+        return [line for line in lines if line.get("message") == message]
+
+
+COUNTS: Final = {
+    "received": "messages_received_total",
+    "stored": 'messages_total{outcome="stored"}',
+    "duplicate": 'messages_total{outcome="duplicate"}',
+    "rejected": 'messages_total{outcome="rejected"}',
+    "in_flight": "messages_in_flight",
+    "acknowledged": "messages_acknowledged_total",
+}
+
+
+def balances(metrics: Mapping[str, float]) -> bool:
+    """The accounting identity of one scrape."""
+    count = {name: metrics[sample] for name, sample in COUNTS.items()}
+    return count["received"] == count["stored"] + count["duplicate"] + count["rejected"] + count["in_flight"]
+
+
+def service_of(
+    database: Database,
+    broker: Mosquitto,
+    directory: Path,
+    *,
+    broker_port: int | None = None,
+    database_port: int | None = None,
+    **settings: object,
+) -> Service:
+    """A service not started yet, with a client identifier and share group of its own. The ports may be a proxy's.
+
+    `settings` are names after METERWARDEN_, in lower case: `batch__messages=10`.
+    """
+    port, name = free_port(), f"test-{secrets.token_hex(6)}"
+    password_file = directory / f"{name}.password"
+    password_file.write_text(broker.password("ingest"), encoding="utf-8")
+    url = database.writer_url if database_port is None else make_conninfo(database.writer_url, port=database_port)
+    given = {
+        "database__url": url,
+        "database__statement_timeout_seconds": 5,
+        "broker__port": broker_port or broker.port,
+        "broker__username": "ingest",
+        "broker__password_file": password_file,
+        "broker__client_identifier": name,
+        "broker__share_group": name,
+        "http__port": port,
+        "settlement__enabled": False,
+        "shutdown_grace_seconds": 10,
+        **settings,
+    }
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("METERWARDEN_")},
+        **{f"METERWARDEN_{key.upper()}": str(value) for key, value in given.items()},
+    }
+    return Service(environment, port, directory / f"{name}.log")
+
+
+@asynccontextmanager
+async def running_service(
+    database: Database, broker: Mosquitto, directory: Path, *, until_ready: bool = True, **settings: Any
+) -> AsyncIterator[Service]:
+    """The service as a process, ready unless told otherwise, ended at the end of the block; the broker forgets its session."""
+    service = service_of(database, broker, directory, **settings)
+    await service.start()
+    try:
+        if until_ready:
+            await service.ready()
+        yield service
+    finally:
+        if service.is_running:
+            await service.kill()
+        with contextlib.suppress(aiomqtt.MqttError):  # the test may have stopped the broker for good
+            await forget_session(broker, service.environment["METERWARDEN_BROKER__CLIENT_IDENTIFIER"])
+
+
+async def forget_session(broker: Mosquitto, client_identifier: str) -> None:
+    """Take over a client's session and end it, so that nothing is queued for it any more."""
+    async with client(broker, "ingest", identifier=client_identifier, clean_start=True, timeout=5):
+        pass
+
+
+@contextmanager
+def own_directory() -> Iterator[Path]:
+    """A directory that the servers' user can reach, gone at the end."""
+    directory = places.fresh_run_directory()
+    try:
+        yield directory
+    finally:
+        places.remove(directory)
+
+
+@contextmanager
+def own_broker(programs: Programs, **options: Any) -> Iterator[Mosquitto]:
+    """A broker of the test's own, not started yet, that it may stop and kill."""
+    with own_directory() as directory:
+        broker = Mosquitto.create(programs, directory / "mosquitto", **options)
+        try:
+            yield broker
+        finally:
+            broker.stop()
+
+
+# What is published
+
+
+def institution_code() -> str:
+    """An institution of the test's own."""
+    return f"T{secrets.token_hex(4)}"
+
+
+def at(seconds: int) -> datetime:
+    """An instant so many seconds after `RECENT`."""
+    return RECENT + timedelta(seconds=seconds)
+
+
+def reading(seconds: int, energy_kwh: float | str = 1.0, **more: Any) -> bytes:
+    """An electricity reading taken so many seconds after `RECENT`."""
+    return json.dumps({"read_at": at(seconds).isoformat(), "energy_import_kwh": energy_kwh, **more}).encode()
+
+
+def readings(seconds: Iterable[int]) -> list[bytes]:
+    """Distinct readings: each second with a value of its own, in thousandths of a kWh."""
+    return [reading(second, second / 1000) for second in seconds]
+
+
+def topic(institution: str, meter: str = "E1", medium: str = "electricity") -> str:
+    """Where a meter publishes."""
+    return f"metering/{institution}/{medium}/{meter}/reading"
+
+
+async def stored(database: Database) -> dict[datetime, int]:
+    """Every stored value by its instant, AssertionError where a key is there twice (several meters: by `stored_rows`)."""
+    rows = await database.rows("SELECT read_at, value FROM metering.reading")
+    assert len({row[0] for row in rows}) == len(rows), "a reading is stored twice"
+    return dict(rows)
+
+
+def expected(seconds: Iterable[int]) -> dict[datetime, int]:
+    """What `stored` says once `readings(seconds)` are."""
+    return {at(second): second for second in seconds}
+
+
+# Who publishes it
+
+
+def client(broker: Mosquitto, user: str = "simulator", *, port: int | None = None, **options: Any) -> aiomqtt.Client:
+    """An aiomqtt client of MQTT 5."""
+    options = {"protocol": aiomqtt.ProtocolVersion.V5, **options}
+    return aiomqtt.Client("127.0.0.1", port or broker.port, username=user, password=broker.password(user), **options)
+
+
+async def publish(broker: Mosquitto, to: str, payloads: Iterable[bytes], **options: Any) -> None:
+    """Publish with QoS 1, one after the other, by aiomqtt; every one has its PUBACK then."""
+    async with client(broker, **options) as publisher:
+        for payload in payloads:
+            await publisher.publish(to, payload, qos=1)
+
+
+async def publish_with_mosquitto_pub(broker: Mosquitto, to: str, payload: bytes, user: str = "simulator") -> None:
+    """Publish one message with QoS 1 by mosquitto's own program."""
+    process = await asyncio.create_subprocess_exec(
+        broker.programs.mosquitto_pub, "-h", "127.0.0.1", "-p", str(broker.port), "-u", user, "-P", broker.password(user),
+        "-q", "1", "-t", to, "-s", stdin=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(10):
+        await process.communicate(payload)
+    assert process.returncode == 0
+
+
+async def publish_with_paho(broker: Mosquitto, to: str, payloads: Iterable[bytes]) -> None:
+    """Publish with QoS 1 as a client of MQTT 3.1.1, many in flight; every one has its PUBACK then."""
+    await asyncio.to_thread(_publish_with_paho, broker, to, list(payloads))
+
+
+def _publish_with_paho(broker: Mosquitto, to: str, payloads: list[bytes]) -> None:
+    publisher = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+    publisher.username_pw_set("simulator", broker.password("simulator"))
+    publisher.max_inflight_messages_set(1000)
+    publisher.connect("127.0.0.1", broker.port)
+    publisher.loop_start()
+    try:
+        for sent in [publisher.publish(to, payload, qos=1) for payload in payloads]:
+            sent.wait_for_publish(20)
+            assert sent.is_published(), "no PUBACK"
+    finally:
+        publisher.disconnect()
+        publisher.loop_stop()
