@@ -4,10 +4,10 @@ import asyncio
 import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -94,12 +94,19 @@ def _usages(prepared: Bench, pid: int) -> dict[str, Usage]:
     postmaster, broker = prepared.stack.postgres.process, prepared.stack.mosquitto.process
     assert postmaster is not None
     assert broker is not None
-    children = subprocess.run(
-        ["/usr/bin/pgrep", "-P", str(postmaster.pid)], capture_output=True, text=True, check=False
-    ).stdout.split()
-    database = [Usage.of(int(child)) for child in [str(postmaster.pid), *children] if Path(f"/proc/{child}").exists()]
+    database = [Usage.of(child) for child in (postmaster.pid, *_children(postmaster.pid))]
     total = Usage(sum(usage.cpu_seconds for usage in database), 0)
     return {"ingest": Usage.of(pid), "database": total, "broker": Usage.of(broker.pid)}
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # a process may end while we look
+            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            found += [int(stat.parent.name)] if int(fields[1]) == parent else []
+    return found
 
 
 def _result(scenario: str, messages: int, each: int, seconds: float, before: dict[str, Usage], after: dict[str, Usage]) -> Result:
@@ -112,9 +119,8 @@ def _result(scenario: str, messages: int, each: int, seconds: float, before: dic
 
 
 def _print(results: list[Result]) -> None:
-    print(
-        f"\n{'scenario':<32}{'readings/s':>12}{'messages/s':>12}{'CPU us a reading: ingest':>26}{'database':>10}{'broker':>8}{'RSS MiB':>9}"
-    )
+    print(f"\n{'':<56}CPU us a reading")
+    print(f"{'scenario':<32}{'readings/s':>12}{'messages/s':>12}{'ingest':>10}{'database':>10}{'broker':>8}{'RSS MiB':>9}")
     for r in results:
         print(
             f"{r.scenario:<32}{r.readings_per_second:>12,}{r.messages_per_second:>12,}{r.ingest_cpu_us:>10}{r.database_cpu_us:>10}"

@@ -51,8 +51,15 @@ async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clo
             metrics.rounds.labels("failed").inc()
             log.warning("settlement interrupted", extra={"reason": _words(errors), "attempt": attempt})
         finally:
-            metrics.settling.set(0)
+            _let_go(metrics)
         await asyncio.sleep(delay_seconds(attempt))
+
+
+def _let_go(metrics: Metrics) -> None:
+    """Whoever settles next shows the standings; ours would stand still."""
+    metrics.settling.set(0)
+    metrics.marks.set(0)
+    metrics.standings.standings = ()
 
 
 async def _wait_for_lock(connection: Connection, seconds: float) -> None:

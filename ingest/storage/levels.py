@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ingest.metering.calendar import Day
 from ingest.metering.levels import DayOfPeriod, Standing
-from ingest.metering.quotas import DIMENSIONS, Basis, Denominator, Quota
+from ingest.metering.quotas import DIMENSIONS, INDICATORS, Basis, Denominator, Quota
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
 
@@ -172,7 +172,8 @@ def _row(wanted: Wanted, basis: Basis, standing: Standing) -> tuple[Any, ...]:
     return (
         wanted.affected.institution, wanted.indicator, wanted.period_kind, date.fromordinal(wanted.period[0]),
         date.fromordinal(standing.day), date.fromordinal(wanted.period[1]), standing.level, standing.previous_level,
-        standing.used, standing.measured_us, standing.estimated_us, standing.expected_us, _plain(basis.allowance),
+        standing.used, standing.measured_us, standing.estimated_us, standing.expected_us,
+        INDICATORS[wanted.indicator].unit, _plain(basis.allowance),
         standing.used_ratio, standing.projected_ratio, basis.quota, _plain(basis.denominator), list(basis.missing),
     )  # fmt: skip
 

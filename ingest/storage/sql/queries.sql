@@ -483,7 +483,7 @@ INSERT INTO metering.quota_level AS there SELECT * FROM settled_level
 ON CONFLICT (institution, indicator, period_kind, period_start, day) DO UPDATE
 SET level = excluded.level, previous_level = excluded.previous_level, used = excluded.used,
     measured_us = excluded.measured_us, estimated_us = excluded.estimated_us, expected_us = excluded.expected_us,
-    allowance = excluded.allowance, used_ratio = excluded.used_ratio, projected_ratio = excluded.projected_ratio,
+    unit = excluded.unit, allowance = excluded.allowance, used_ratio = excluded.used_ratio, projected_ratio = excluded.projected_ratio,
     quota = excluded.quota, denominator = excluded.denominator, missing = excluded.missing
 WHERE there.* IS DISTINCT FROM excluded.*
 

@@ -121,6 +121,7 @@ CREATE TABLE metering.quota_level (
     measured_us      bigint  NOT NULL,
     estimated_us     bigint  NOT NULL,
     expected_us      bigint  NOT NULL,
+    unit             text    NOT NULL,      -- of the indicator
     allowance        numeric,               -- millionths, for the whole period; NULL: not assessable
     used_ratio       numeric,
     projected_ratio  numeric,

@@ -83,7 +83,7 @@ SELECT institution.code AS institution, institution.name, latest.indicator, late
             WHEN latest.used <= latest.allowance THEN 'constraint'
             ELSE 'over' END AS rating,
        (latest.used * 0.000001)::numeric(20, 6) AS used, (latest.allowance * 0.000001)::numeric(20, 6) AS allowance,
-       quota.unit, latest.used_ratio, latest.projected_ratio, latest.denominator,
+       latest.unit, latest.used_ratio, latest.projected_ratio, latest.denominator,
        quota.quota, quota.standard, quota.edition, quota.table_no AS "table", quota.source, quota.confidence,
        coalesce(quota.sample, false) AS sample,
        CASE WHEN latest.expected_us > 0 THEN round(latest.measured_us::numeric / latest.expected_us, 6) ELSE 0 END
