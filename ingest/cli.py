@@ -10,6 +10,7 @@ import click
 import psycopg
 from psycopg import AsyncConnection
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from ingest import demo as demonstration
 from ingest import service, stack
@@ -17,7 +18,7 @@ from ingest.alerts import rules
 from ingest.broker.session import TakenOver
 from ingest.errors import Unavailable
 from ingest.logs import start_logging
-from ingest.settings import Settings, wrong_settings
+from ingest.settings import Settings, unknown_names, wrong_settings
 from ingest.storage.bootstrap import prepare
 from ingest.storage.connection import connected
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
@@ -42,10 +43,15 @@ main.add_command(simulate)
 
 def _settings() -> Settings:
     try:
-        return Settings()
+        settings = Settings()
+        mistakes = "\n".join(unknown_names(os.environ))
     except ValidationError as error:
-        text = words("wrong settings, nothing was started:", "设置有误,未启动:")
-        raise click.ClickException(f"{text}\n{wrong_settings(error)}") from error
+        mistakes = wrong_settings(error)
+    except SettingsError as error:
+        mistakes = f'{error}: lists are written as JSON, for example ["a", "b"]'
+    if mistakes:
+        raise click.ClickException(words("wrong settings, nothing was started:", "设置有误,未启动:") + f"\n{mistakes}")
+    return settings
 
 
 @main.command()

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import psycopg
-from psycopg import AsyncConnection
+from pydantic import SecretStr
 
 from ingest.alerts import rules, without_waiting
-from ingest.settings import Settings
+from ingest.settings import DatabaseSettings
 from ingest.stack import Stack, free_port
 from ingest.storage.bootstrap import Prepared, prepare
 from ingest.storage.connection import connected
@@ -98,8 +97,8 @@ async def _prepare(stack: Stack, directory: Path, institutions: int, seed: int, 
     running = Running(stack, prepared, directory, environment, port, fleet, say)
     await _simulate(running, "registry", str(directory / "registry"), *fleet, shown=False)
     files = read_files(directory / "registry")
-    settings = Settings.model_validate({"database": {"url": prepared.uri_with_password("meterwarden_writer")}})
-    async with connected(settings.database) as connection:
+    writer = DatabaseSettings(url=SecretStr(prepared.uri_with_password("meterwarden_writer")))
+    async with connected(writer) as connection:
         difference = await apply_registry(connection, files, dry_run=False)
     say(words(
         f"registry: {len(files['institutions'])} institutions, {len(files['meters'])} meters; {len(difference.added)} rows",
@@ -295,14 +294,15 @@ async def _is_settled(running: Running) -> bool:
     counts = await _counts(running)
     if counts["in_flight"] or counts["received"] == 0:
         return False
-    async with await AsyncConnection.connect(running.stack.postgres.url("meterwarden"), autocommit=True) as connection:
+    settings = DatabaseSettings(url=SecretStr(running.stack.postgres.url("meterwarden")))
+    async with connected(settings, autocommit=True) as connection:
         cursor = await connection.execute("SELECT EXISTS (SELECT FROM metering.mark)")
         waiting = (await cursor.fetchall())[0][0]
     return not waiting and counts["received"] == (await _counts(running))["received"]
 
 
 async def _rows(running: Running, query: str) -> list[tuple[Any, ...]]:
-    async with await psycopg.AsyncConnection.connect(running.reader_url, autocommit=True) as connection:
+    async with connected(DatabaseSettings(url=SecretStr(running.reader_url)), autocommit=True) as connection:
         return await (await connection.execute(query)).fetchall()
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ingest import topics
 from ingest.errors import Reason, Rejection, Stage
 from ingest.formats import native_v1
+from ingest.formats.faults import DETAIL_LIMIT
 from ingest.formats.native_v1 import Decoded, Stated
 from ingest.identity import Identify, identify_by, known
 from ingest.messages import Assessed, Message, Rejected, Row, SessionRow
@@ -40,7 +41,9 @@ def assess_one(message: Message, registry: Registry, window: AcceptWindow, max_p
         _assess(message, assessed, registry, window, max_payload_bytes)
     except Rejection as rejection:
         assessed.rejected = _rejected({}, rejection)
-    except Exception as error:  # promise 8: no message can stop the line; the digest finds the fault again
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # no message can stop the line, a panic of native code included; the digest finds the fault
         digest = hashlib.sha256("".join(traceback.format_exception(error)).encode(errors="replace")).hexdigest()[:16]
         detail = f"{type(error).__name__}, traceback digest {digest}"
         assessed = Assessed(message, rejected=Rejected(Stage.DECODE, Reason.DECODER_ERROR, detail))
@@ -80,8 +83,9 @@ def _rows(stated: Stated, identify: Identify, received_at: Instant, registry: Re
         if channel == ABSENT:
             wanted = f"{path}/{register}"
             raise Rejection(Reason.UNKNOWN_REGISTER, f"no register {register} is registered for {path}", wanted)
-        integer = to_integer(value, registry.decimals[channel])
-        if not -INTEGER_LIMIT < integer < registry.limit[channel]:
+        decimals = registry.decimals(channel)
+        integer = to_integer(value, decimals)
+        if not -INTEGER_LIMIT < integer < registry.limit(row, register, decimals):
             raise Rejection(Reason.OUT_OF_RANGE, f"{register} = {value!r} is more than the register can show")
         rows.append(Row(channel, read_at, integer, received_at))
     return rows
@@ -104,6 +108,8 @@ def _session(
 ) -> SessionRow:
     started_at = _read_at(session.started_at, message.received_at, window)
     stopped_at = session.stopped_at and _read_at(session.stopped_at, message.received_at, window)
+    if stopped_at and stopped_at < started_at:
+        raise Rejection(Reason.INVALID_TIME, f"stopped at {session.stopped_at}, before it started at {session.started_at}")
     path = f"{topic.institution}/{topic.medium}/{topic.device}"
     row = known(registry, path, started_at)
     return SessionRow(
@@ -133,7 +139,7 @@ def _rejected(failing: dict[int, Rejection], first: Rejection) -> Rejected:
 
 def _storable(text: str) -> str:
     """Foreign text as the database can always take it: PostgreSQL's text holds no NUL and no lone surrogate."""
-    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:DETAIL_LIMIT]
 
 
 def utc_hour(at: Instant) -> int:

@@ -8,14 +8,16 @@ from array import array
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from schemas.registers import REGISTERS
+from ingest.metering.registers import INTEGER_LIMIT
+from schemas.registers import REGISTERS, Kind
 
 REGISTER_SLOT: Final = {name: slot for slot, name in enumerate(REGISTERS)}
 ABSENT: Final = -1
+USUAL_DECIMALS: Final = 3
 
 
 class RegisteredMeter(NamedTuple):
-    """One version of a meter, as storage reads it. `channels` maps register name to channel number, decimals and limit."""
+    """One version of a meter, as storage reads it. `digits` is 0 where any value may show; `channels`: name, number, decimals."""
 
     institution: str
     medium: str
@@ -24,7 +26,8 @@ class RegisteredMeter(NamedTuple):
     meter: int
     valid_from_us: int
     valid_to_us: int
-    channels: list[tuple[str, int, int, int]]
+    digits: int
+    channels: list[tuple[str, int, int]]
 
 
 class Registry:
@@ -41,8 +44,8 @@ class Registry:
         self._valid_from_us = array("q")
         self._valid_to_us = array("q")
         self._channels = {slot: array("l") for slot in REGISTER_SLOT.values()}
-        self.decimals: dict[int, int] = {}
-        self.limit: dict[int, int] = {}
+        self._digits = array("b")
+        self._unusual_decimals: dict[int, int] = {}
         for meter in meters:
             self._add(meter)
 
@@ -71,6 +74,17 @@ class Registry:
         """The channel of a register; ABSENT where the meter has none registered."""
         return self._channels[REGISTER_SLOT[register]][row]
 
+    def decimals(self, channel: int) -> int:
+        """The decimals a channel keeps."""
+        return self._unusual_decimals.get(channel, USUAL_DECIMALS)
+
+    def limit(self, row: int, register: str, decimals: int) -> int:
+        """What a value must stay below, in the channel's integers: a cumulative register cannot show its modulus or more."""
+        digits = self._digits[row]
+        if digits == 0 or REGISTERS[register].kind is not Kind.CUMULATIVE:
+            return INTEGER_LIMIT
+        return int(10 ** (digits + decimals))
+
     def _add(self, meter: RegisteredMeter) -> None:
         path = f"{meter.institution}/{meter.medium}/{meter.code}"
         row = len(self.meter)
@@ -82,10 +96,11 @@ class Registry:
         self._valid_to_us.append(meter.valid_to_us)
         for column in self._channels.values():
             column.append(ABSENT)
-        for register, channel, decimals, limit in meter.channels:
+        self._digits.append(meter.digits)
+        for register, channel, decimals in meter.channels:
             self._channels[REGISTER_SLOT[register]][row] = channel
-            self.decimals[channel] = decimals
-            self.limit[channel] = limit
+            if decimals != USUAL_DECIMALS:
+                self._unusual_decimals[channel] = decimals
 
     def _gateway_number(self, meter: RegisteredMeter) -> int:
         if meter.gateway is None:

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-import psycopg
 from prometheus_client import CollectorRegistry
 
 from ingest.announcer import Announcer
@@ -173,7 +172,7 @@ async def _watch_registry(settings: Settings, present: Present, metrics: Metrics
                         await _load(settings.database, present, metrics)
                     async for _ in connection.notifies(timeout=settings.intake.registry_seconds, stop_after=1):
                         pass
-        except (Unavailable, psycopg.Error, OSError) as error:
+        except Unavailable as error:
             log.warning("registry not watched, trying again", extra={"reason": str(error)})
             await asyncio.sleep(delay_seconds(5))
 
@@ -188,7 +187,7 @@ async def _watch_quarantine(settings: Settings, present: Present, metrics: Metri
             counts = await _quarantine_counts(settings.database)
             for reason in Reason:
                 metrics.quarantined.labels(reason).set(counts.get(reason, 0))
-        except (Unavailable, Refused, psycopg.Error) as error:
+        except (Unavailable, Refused) as error:
             log.warning("quarantine not replayed, trying again", extra={"reason": str(error)})
         await asyncio.sleep(settings.intake.replay_seconds)
 
@@ -210,7 +209,7 @@ async def _until_available(work: Callable[[], Awaitable[T]], metrics: Metrics, s
     while not stopping.is_set():
         try:
             result = await work()
-        except (Unavailable, psycopg.Error) as error:
+        except Unavailable as error:
             attempt += 1
             metrics.database_up.set(False)
             log.warning("waiting for the database", extra={"reason": str(error).splitlines()[0], "attempt": attempt})

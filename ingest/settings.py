@@ -4,6 +4,8 @@ Read from the environment: METERWARDEN_ before the name, `__` between the parts,
 from files (`..._FILE`), so that they appear in no process list. A wrong setting ends the process with its name and what is allowed.
 """
 
+import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -16,14 +18,14 @@ from schemas.topics import INTAKE_FILTERS
 DAY_SECONDS = 86_400
 MIB = 1024 * 1024
 
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class Part(BaseModel):
     """Base of every group of settings: frozen, no unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class BrokerSettings(Part):
@@ -63,6 +65,13 @@ class BatchSettings(Part):
     age_seconds: Seconds = 0.1
     uncommitted_bytes: Annotated[int, Field(ge=1024)] = 16 * MIB
     """Above this much undecided payload the session stops reading its socket."""
+
+    @model_validator(mode="after")
+    def a_batch_may_be_uncommitted(self) -> Self:
+        """Reading must not stop before a batch is full."""
+        if self.uncommitted_bytes < self.bytes:
+            raise ValueError("uncommitted_bytes must not lie below bytes, or a batch never fills")
+        return self
 
 
 class IntakeSettings(Part):
@@ -147,6 +156,18 @@ class Settings(BaseSettings):
                 f"({self.batch.messages}), or a batch never fills while another is written"
             )
         return self
+
+
+def unknown_names(environment: Mapping[str, str]) -> list[str]:
+    """One line a METERWARDEN_ variable that names no group of settings, with what may have been meant."""
+    lines = []
+    for name in sorted(environment):
+        group, nested, _ = name.removeprefix("METERWARDEN_").partition("__")
+        if name.startswith("METERWARDEN_") and nested and group.lower() not in Settings.model_fields:
+            close = difflib.get_close_matches(group.lower(), Settings.model_fields, n=1)
+            meant = f"; did you mean METERWARDEN_{close[0].upper()}__?" if close else ""
+            lines.append(f"{name}: there are no such settings{meant}")
+    return lines
 
 
 def wrong_settings(error: ValidationError) -> str:

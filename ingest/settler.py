@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-import psycopg
-
 from ingest.announcer import Announcer
 from ingest.errors import Unavailable
 from ingest.metering.levels import Thresholds
@@ -46,7 +44,7 @@ async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clo
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(announcer.run(), name="meterwarden.announcer")
                     tasks.create_task(_rounds(connection, settings, metrics, announcer, clock), name="meterwarden.rounds")
-        except* (psycopg.Error, Unavailable, OSError) as errors:
+        except* Unavailable as errors:
             attempt += 1
             metrics.rounds.labels("failed").inc()
             log.warning("settlement interrupted", extra={"reason": _words(errors), "attempt": attempt})

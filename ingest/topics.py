@@ -1,8 +1,12 @@
 """Topic name -> institution, medium, device, kind."""
 
-from typing import Literal, NamedTuple
+import re
+from typing import Final, Literal, NamedTuple
 
 from ingest.errors import Reason, Rejection
+from schemas.reading import CODE
+
+_CODE: Final = re.compile(CODE).match
 
 Kind = Literal["reading", "readings", "session"]
 
@@ -18,6 +22,13 @@ class TopicName(NamedTuple):
 
 def parse(topic: str) -> TopicName:
     """The parts of a native topic name. Raises Rejection (unknown_topic) for any other."""
+    name = _split(topic)
+    if name is None or not _CODE(name.institution) or not _CODE(name.device):
+        raise Rejection(Reason.UNKNOWN_TOPIC, f"no reading, readings or session topic with proper codes: {topic!r}")
+    return name
+
+
+def _split(topic: str) -> TopicName | None:
     match topic.split("/"):
         case ["metering", institution, ("electricity" | "water" | "charger") as medium, device, "reading"]:
             return TopicName("reading", institution, medium, device)
@@ -25,4 +36,4 @@ def parse(topic: str) -> TopicName:
             return TopicName("readings", institution, "gateway", device)
         case ["metering", institution, "charger", device, "session"]:
             return TopicName("session", institution, "charger", device)
-    raise Rejection(Reason.UNKNOWN_TOPIC, f"no reading, readings or session topic: {topic!r}")
+    return None

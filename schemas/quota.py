@@ -7,7 +7,7 @@ from pydantic import Field
 
 from schemas.reading import Code, Wire
 
-Date = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$", json_schema_extra={"format": "date"})]
+Date = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", json_schema_extra={"format": "date"})]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

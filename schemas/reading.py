@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-RFC3339: Final = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$"
-NAIVE: Final = r"^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?$"
+RFC3339: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+NAIVE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?$"
 CODE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 ReadAt = Annotated[str, StringConstraints(pattern=RFC3339), Field(json_schema_extra={"format": "date-time"})]
@@ -108,9 +108,7 @@ class GatewayChargerReading(ChargerReading):
     meter: Code
 
 
-GatewayReading = Annotated[
-    GatewayElectricityReading | GatewayWaterReading | GatewayChargerReading, Field(discriminator="medium")
-]
+GatewayReading = Annotated[GatewayElectricityReading | GatewayWaterReading | GatewayChargerReading, Field(discriminator="medium")]
 
 
 class GatewayBatch(Wire):

@@ -34,6 +34,7 @@ class Link:
     def __init__(self, client: asyncio.StreamWriter) -> None:
         self.seen: set[str] = set()
         self.held: dict[Way, list[bytes]] = {}
+        self.deaf = False
         self.swallowed = False
         self.ends: dict[Way, asyncio.StreamWriter] = {Way.TO_CLIENT: client}
 
@@ -104,6 +105,11 @@ class Proxy:
         """From now on accept whoever comes and swallow what they send; nobody hears anything."""
         self.deaf = True
 
+    def forget_links(self) -> None:
+        """Go deaf on the connections there are, as a firewall that lost its state; new ones work."""
+        for link in self.links:
+            link.deaf = True
+
     def release(self) -> None:
         """Forward what was held back, in order, and hold nothing any more."""
         self.watch = _pass
@@ -153,7 +159,7 @@ class Proxy:
 
     async def _pump(self, link: Link, way: Way, reader: asyncio.StreamReader) -> None:
         while chunk := await reader.read(65536):
-            if self.deaf:
+            if self.deaf or link.deaf:
                 link.swallowed = True
                 continue
             if way in link.held:

@@ -4,11 +4,10 @@ The whole payload is validated in one call of the contract's compiled schema. On
 good readings of a batch are kept beside the positions of the bad ones.
 """
 
-from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from ingest.errors import Reason, Rejection
 from ingest.formats.faults import from_details, rejection
@@ -64,7 +63,10 @@ def decode(medium: str, payload: bytes) -> Decoded:
     if not payload:
         raise Rejection(Reason.EMPTY_PAYLOAD, "the payload is empty")
     if medium == "gateway" or b'"readings"' in payload:
-        return _decode_batch(medium, payload)
+        try:
+            return _decode_batch(medium, payload)
+        except _NoBatch:
+            pass  # a single reading that only mentions the word
     try:
         stated = _stated(0, _SINGLE[medium].__pydantic_validator__.validate_json(payload))
     except ValidationError as error:
@@ -82,22 +84,30 @@ def decode_session(payload: bytes) -> ChargerSession:
         raise rejection(error, payload) from error
 
 
+class _NoBatch(Exception):  # noqa: N818 - says what the payload is not
+    """An object without `readings`."""
+
+
 def _decode_batch(medium: str, payload: bytes) -> Decoded:
     try:
         batch = _BATCH[medium].__pydantic_validator__.validate_json(payload)
     except ValidationError as error:
-        if any(detail["loc"][:1] != ("readings",) or len(detail["loc"]) < 2 for detail in error.errors(include_url=False)):
+        places = {(detail["type"], detail["loc"]) for detail in error.errors(include_url=False)}
+        if ("missing", ("readings",)) in places and medium != "gateway":
+            raise _NoBatch from error
+        if any(place[:1] != ("readings",) or len(place) < 2 for _, place in places):
             raise rejection(error, payload) from error
-        return _take_apart(_ITEM[medium].validate_python, from_json(payload)["readings"], payload)
+        return _take_apart(_ITEM[medium], from_json(payload)["readings"], payload)
     return Decoded([_stated(position, item) for position, item in enumerate(batch.readings)], {})
 
 
-def _take_apart(validate: Callable[[Any], Any], items: list[Any], payload: bytes) -> Decoded:
-    """Each reading of a batch by itself: the good ones, and the rejection of each bad one."""
+def _take_apart(item_type: TypeAdapter[Any], items: list[Any], payload: bytes) -> Decoded:
+    """Each reading of a batch by itself, as JSON again, so that it is judged as if it had come alone."""
     decoded = Decoded([], {})
     for position, item in enumerate(items):
         try:
-            decoded.readings.append(_stated(position, validate(item)))
+            alone = item_type.validate_json(to_json(item, inf_nan_mode="constants"))
+            decoded.readings.append(_stated(position, alone))
         except ValidationError as error:
             details = error.errors(include_url=False, include_context=False)
             decoded.failing[position] = from_details(details, payload)

@@ -109,10 +109,13 @@ def _select(
 
 def _mean(denominators: Sequence[Denominator], kind: str, period: tuple[Day, Day]) -> Decimal | None:
     """The mean over the days of a period; None unless every day has a value."""
-    total, days = Decimal(0), 0
-    for denominator in denominators:
-        if denominator.kind == kind:
-            overlap = max(min(denominator.valid_to, period[1]) - max(denominator.valid_from, period[0]), 0)
-            total += denominator.value * overlap
-            days += overlap
-    return total / days if days == period[1] - period[0] else None
+    total, day = Decimal(0), period[0]
+    for denominator in sorted(denominators, key=lambda denominator: denominator.valid_from):
+        if denominator.kind != kind or denominator.valid_to <= day or denominator.valid_from >= period[1]:
+            continue
+        if denominator.valid_from > day:
+            return None
+        until = min(denominator.valid_to, period[1])
+        total += denominator.value * (until - day)
+        day = until
+    return total / (period[1] - period[0]) if day == period[1] else None

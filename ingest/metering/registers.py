@@ -2,7 +2,8 @@
 
 A JSON number is an IEEE double (RFC 8259, section 6). Multiplying by the resolution and rounding half-even gives back every
 decimal of at most three places below 2^50 exactly: the product's relative error is below 2^-52, so it stays within 1/4 of the
-integer. Above that the shortest decimal text of the double decides.
+integer. Above that the shortest decimal text of the double decides. What is finer than the resolution is rounded half-even as a
+double: 0.5015, whose double lies just below the tie, becomes 501 thousandths.
 """
 
 from decimal import ROUND_HALF_EVEN, Decimal

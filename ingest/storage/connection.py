@@ -53,10 +53,12 @@ async def connect(settings: DatabaseSettings, *, autocommit: bool = False) -> Co
 
 @asynccontextmanager
 async def connected(settings: DatabaseSettings, *, autocommit: bool = False) -> AsyncIterator[Connection]:
-    """A connection for the length of a block. Raises Unavailable."""
+    """A connection for the length of a block; whatever the database refuses or fails at inside it is raised as Unavailable."""
     connection = await connect(settings, autocommit=autocommit)
     try:
         yield connection
+    except psycopg.Error as error:
+        raise unavailable(error) from error
     finally:
         await connection.close()
 

@@ -4,198 +4,17 @@ The columns are described in docs/registry.md.
 """
 
 import csv
-from collections.abc import Iterable
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import ValidationError
 
-from ingest.metering.calendar import calendar
-from ingest.metering.quotas import INDICATORS
-from schemas.reading import CODE
-from schemas.registers import MAIN_REGISTER, REGISTERS, Medium
+from ingest.metering.calendar import calendar, moment
+from ingest.storage.registry_lines import FILES, Line, QuotaLine
+from schemas.registers import Medium
 
-Code = Annotated[str, StringConstraints(pattern=CODE)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=400)]
-Positive = Annotated[Decimal, Field(gt=0)]
-Flag = Annotated[bool, BeforeValidator(lambda text: {"yes": True, "no": False}.get(text, text))]
-
-WIDE_CAPACITY: Final = {"electricity": Decimal(10_000), "water": Decimal(1_000), "charger": Decimal(1_000)}
-"""kW, m3/h and kW: what a meter without a rated capacity is believed to be able to pass. Wide on purpose; no standard."""
-USUAL_REGISTERS: Final = {
-    Medium.ELECTRICITY: "energy_import_kwh power_kw",
-    Medium.WATER: "volume_m3 flow_m3_per_h",
-    Medium.CHARGER: "energy_import_kwh power_kw",
-}
-MAX_CAPACITY: Final = Decimal(10_000_000)
-"""Above this a century of consumption would not fit the integers it is kept in."""
-
-
-class Line(BaseModel):
-    """One line of a registry file; an empty field is absent."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def empty_is_absent(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Drop empty fields, so that defaults apply."""
-        return {name: value for name, value in values.items() if value not in ("", None)}
-
-
-class RegionLine(Line):
-    """A region and its time zone."""
-
-    region: Code
-    name: Text
-    timezone: Text
-
-    @model_validator(mode="after")
-    def zone_is_usable(self) -> "RegionLine":
-        """The zone exists and its full hours stand still."""
-        calendar(self.timezone)
-        return self
-
-
-class InstitutionLine(Line):
-    """An institution and what quotas may distinguish it by."""
-
-    institution: Code
-    name: Text
-    region: Code
-    class_: Annotated[Literal["government", "school", "hospital", "venue", "other"] | None, Field(alias="class")] = None
-    sub_class: Text | None = None
-    climate_zone: Text | None = None
-    heating_type: Text | None = None
-
-
-class DenominatorLine(Line):
-    """Floor area, people or beds of an institution."""
-
-    institution: Code
-    denominator: Literal["floor_area_m2", "people", "beds"]
-    value: Positive
-    valid_from: date
-    valid_to: date | None = None
-    source: Text
-
-
-class MeterLine(Line):
-    """One version of a meter."""
-
-    institution: Code
-    medium: Medium
-    meter: Code
-    gateway: Code | None = None
-    role: Literal["main", "branch", "sub", "check"]
-    parent: Code | None = None
-    sub_item: Text | None = None
-    registers: str = ""
-    register_digits: Annotated[int, Field(ge=1, le=12)] | None = None
-    register_decimals: Annotated[int, Field(ge=0, le=3)] = 2
-    interval_minutes: Annotated[int, Field(ge=1, le=44_640)] = 60
-    rated_capacity: Annotated[Decimal, Field(gt=0, le=MAX_CAPACITY)] | None = None
-    ratio: Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=3)] = Decimal(1)
-    valid_from: date | datetime
-    valid_to: date | datetime | None = None
-
-    @property
-    def register_names(self) -> list[str]:
-        """The registers the meter may publish."""
-        return (self.registers or USUAL_REGISTERS[self.medium]).split()
-
-    @property
-    def capacity(self) -> Decimal:
-        """The rated capacity, or the wide default of the medium."""
-        return self.rated_capacity or WIDE_CAPACITY[self.medium]
-
-    @model_validator(mode="after")
-    def registers_are_known(self) -> "MeterLine":
-        """The registers exist, and the one every reading carries is among them."""
-        unknown = [name for name in self.register_names if name not in REGISTERS]
-        if unknown:
-            raise ValueError(f"unknown register {unknown[0]!r}: use {', '.join(REGISTERS)}")
-        if MAIN_REGISTER[self.medium] not in self.register_names:
-            raise ValueError(f"registers must include {MAIN_REGISTER[self.medium]}, which every reading carries")
-        for at in (self.valid_from, self.valid_to):
-            if isinstance(at, datetime) and at.tzinfo is None:
-                raise ValueError(f"{at.isoformat()} has no offset: write a date, or a time with its offset")
-        return self
-
-
-class ChargerLine(Line):
-    """What a charger is, beside its register."""
-
-    institution: Code
-    charger: Code
-    site: Text
-    supply: Literal["dc", "ac", "combined"]
-    rated_kw: Positive
-    connectors: Annotated[int, Field(ge=1, le=64)]
-    commissioned_on: date | None = None
-    access: Literal["own", "public"]
-
-
-class QuotaLine(Line):
-    """One row of a quota standard's table."""
-
-    quota: Code
-    standard: Text
-    edition: Text
-    table: Text
-    jurisdiction: Text
-    class_: Annotated[Text | None, Field(alias="class")] = None
-    sub_class: Text | None = None
-    climate_zone: Text | None = None
-    heating_type: Text | None = None
-    indicator: Text
-    unit: Text
-    period_kind: Literal["month", "year"]
-    guide: Positive | None = None
-    benchmark: Positive | None = None
-    constraint: Positive
-    valid_from: date
-    valid_to: date | None = None
-    source: Text
-    confidence: Text
-    sample: Flag
-
-    @model_validator(mode="after")
-    def indicator_and_tiers_fit(self) -> "QuotaLine":
-        """The indicator exists in this unit, and the tiers rise."""
-        indicator = INDICATORS.get(self.indicator)
-        if indicator is None:
-            raise ValueError(f"unknown indicator {self.indicator!r}: use {', '.join(INDICATORS)}")
-        if self.unit != indicator.unit:
-            raise ValueError(f"unit of {self.indicator} is {indicator.unit}, not {self.unit!r}")
-        tiers = [tier for tier in (self.guide, self.benchmark, self.constraint) if tier is not None]
-        if tiers != sorted(tiers):
-            raise ValueError("tiers must rise: guide <= benchmark <= constraint")
-        return self
-
-
-class FactorLine(Line):
-    """A conversion factor of one factor set."""
-
-    factor_set: Code
-    item: Text
-    unit: Text
-    kgce_per_unit: Annotated[Decimal, Field(gt=0, le=100)]
-    source: Text
-    confidence: Text
-
-
-FILES: Final[dict[str, type[Line]]] = {
-    "regions": RegionLine,
-    "institutions": InstitutionLine,
-    "denominators": DenominatorLine,
-    "meters": MeterLine,
-    "chargers": ChargerLine,
-    "quotas": QuotaLine,
-    "factors": FactorLine,
-}
 OPTIONAL: Final = frozenset({"chargers", "factors"})
 
 Files = dict[str, list[Any]]
@@ -227,63 +46,124 @@ def _read(path: Path, model: type[Line], name: str, mistakes: list[str]) -> list
             mistakes.append(f"{path}: missing; write it with the columns in docs/registry.md")
         return []
     lines = []
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for number, values in enumerate(csv.DictReader(file), start=2):
-            try:
-                lines.append(model.model_validate(values))
-            except ValidationError as error:
-                mistakes += [f"{path.name}:{number}: {_words(detail)}" for detail in error.errors(include_url=False)]
+    try:
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+    except UnicodeDecodeError:
+        mistakes.append(f"{path}: not UTF-8; save it as UTF-8 (a spreadsheet offers 'CSV UTF-8')")
+        return []
+    for number, values in enumerate(rows, start=2):
+        if None in values:
+            mistakes.append(f"{path.name}:{number}: more fields than the header has columns; quote fields that hold a comma")
+            continue
+        try:
+            lines.append(model.model_validate({**values, "line_number": number}))
+        except ValidationError as error:
+            mistakes += [f"{path.name}:{number}: {_words(detail)}" for detail in error.errors(include_url=False)]
     return lines
 
 
 def _words(detail: Any) -> str:
-    column = ".".join(str(part) for part in detail["loc"]).removesuffix("_")
+    column = ".".join(str(part) for part in detail["loc"][:1]).removesuffix("_")
     message = detail["msg"].removeprefix("Value error, ")
     return f"{column}: {message} (found {detail['input']!r})" if column else message
 
 
 def _cross_checks(files: Files) -> list[str]:
     """Names that lines of one file use and another must define, and keys that may stand only once."""
+    zones = {line.region: line.timezone for line in files["regions"]}
+    zone_of = {line.institution: zones.get(line.region, "UTC") for line in files["institutions"]}
+    return [
+        *_unknown_names(files),
+        *_twice("regions", files["regions"], lambda line: (line.region,)),
+        *_twice("institutions", files["institutions"], lambda line: (line.institution,)),
+        *_twice("chargers", files["chargers"], lambda line: (line.institution, line.charger)),
+        *_twice("quotas", files["quotas"], lambda line: (line.quota,)),
+        *_twice("factors", files["factors"], lambda line: (line.factor_set, line.item)),
+        *_overlaps("denominators", files["denominators"], lambda line: (line.institution, line.denominator), lambda _: "UTC"),
+        *_overlaps("meters", files["meters"], lambda line: (line.institution, line.medium, line.meter),
+                   lambda line: zone_of.get(line.institution, "UTC")),
+        *_contradicting_quotas(files["quotas"]),
+    ]  # fmt: skip
+
+
+def _unknown_names(files: Files) -> Iterator[str]:
     regions = {line.region for line in files["regions"]}
     institutions = {line.institution for line in files["institutions"]}
     meters = {(line.institution, line.medium, line.meter) for line in files["meters"]}
-    mistakes = [f"institutions.csv: {line.institution}: region {line.region!r} is not in regions.csv"
-                for line in files["institutions"] if line.region not in regions]  # fmt: skip
+    for line in files["institutions"]:
+        if line.region not in regions:
+            yield _at("institutions", line, f"region: {line.region!r} is not in regions.csv; add it there")
     for name in ("denominators", "meters", "chargers"):
-        mistakes += [f"{name}.csv: institution {line.institution!r} is not in institutions.csv"
-                     for line in files[name] if line.institution not in institutions]  # fmt: skip
-    mistakes += [f"chargers.csv: {line.institution}/{line.charger} is not a charger in meters.csv"
-                 for line in files["chargers"] if (line.institution, Medium.CHARGER, line.charger) not in meters]  # fmt: skip
-    mistakes += [f"meters.csv: {line.institution}/{line.medium}/{line.meter}: parent {line.parent!r} is not a meter of its medium"
-                 for line in files["meters"]
-                 if line.parent and (line.institution, line.medium, line.parent) not in meters
-                 and (line.institution, Medium.ELECTRICITY, line.parent) not in meters]  # fmt: skip
-    mistakes += _twice("regions", (line.region for line in files["regions"]))
-    mistakes += _twice("institutions", (line.institution for line in files["institutions"]))
-    mistakes += _twice("quotas", (line.quota for line in files["quotas"]))
-    mistakes += _overlaps("denominators", ((line.institution, line.denominator, _text(line.valid_from), _text(line.valid_to))
-                                           for line in files["denominators"]))  # fmt: skip
-    mistakes += _overlaps("meters", ((line.institution, line.medium, line.meter, _text(line.valid_from), _text(line.valid_to))
-                                     for line in files["meters"]))  # fmt: skip
-    return mistakes
+        for line in files[name]:
+            if line.institution not in institutions:
+                yield _at(name, line, f"institution: {line.institution!r} is not in institutions.csv; add it there")
+    for line in files["chargers"]:
+        if (line.institution, Medium.CHARGER, line.charger) not in meters:
+            yield _at("chargers", line, f"charger: {line.charger!r} is no meter of medium charger; add it to meters.csv")
+    for line in files["meters"]:
+        if line.parent and not {(line.institution, medium, line.parent) for medium in (line.medium, Medium.ELECTRICITY)} & meters:
+            yield _at(
+                "meters", line, f"parent: {line.parent!r} is no meter of the institution and medium; add it or leave it empty"
+            )
 
 
-def _twice(name: str, keys: Iterable[str]) -> list[str]:
-    seen: set[str] = set()
-    return [f"{name}.csv: {key!r} stands twice" for key in keys if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
+def _twice(name: str, lines: Iterable[Any], key: Callable[[Any], tuple[Any, ...]]) -> Iterator[str]:
+    first: dict[tuple[Any, ...], int] = {}
+    for line in lines:
+        if key(line) in first:
+            what = "/".join(str(part) for part in key(line))
+            yield _at(name, line, f"{what!r} stands already in line {first[key(line)]}; remove one of them")
+        first.setdefault(key(line), line.line_number)
 
 
-def _overlaps(name: str, spans: Iterable[tuple[Any, ...]]) -> list[str]:
-    mistakes = []
-    previous: tuple[Any, ...] = ()
-    for span in sorted(spans, key=lambda span: tuple(str(part) for part in span)):
-        if span[-2] >= span[-1]:
-            mistakes.append(f"{name}.csv: {'/'.join(map(str, span[:-2]))}: valid_to must lie after valid_from")
-        elif previous and previous[:-2] == span[:-2] and span[-2] < previous[-1]:
-            mistakes.append(f"{name}.csv: {'/'.join(map(str, span[:-2]))}: two lines are valid on {span[-2]}")
-        previous = span
-    return mistakes
+def _overlaps(name: str, lines: Iterable[Any], key: Callable[[Any], tuple[Any, ...]], zone: Callable[[Any], str]) -> Iterator[str]:
+    """Versions of the same thing must follow each other in time."""
+    previous: Any = None
+    for line in sorted(lines, key=lambda line: (*map(str, key(line)), begin(line, zone(line)))):
+        if end(line, zone(line)) <= begin(line, zone(line)):
+            yield _at(name, line, "valid_to: must lie after valid_from")
+        elif previous is not None and key(previous) == key(line) and begin(line, zone(line)) < end(previous, zone(line)):
+            yield _at(name, line, f"valid_from: lies within the time of line {previous.line_number}; end that one with valid_to")
+        previous = line
 
 
-def _text(at: date | None) -> str:
-    return "9999" if at is None else at.isoformat()
+def _contradicting_quotas(lines: Sequence[QuotaLine]) -> Iterator[str]:
+    """No institution may fall under two rows of one indicator and period at once."""
+    for number, line in enumerate(lines):
+        if end(line, "UTC") <= begin(line, "UTC"):
+            yield _at("quotas", line, "valid_to: must lie after valid_from")
+        for other in lines[:number]:
+            if _may_meet(line, other):
+                yield _at(
+                    "quotas",
+                    line,
+                    f"an institution could fall under this row and line {other.line_number}; end one, or tell them apart",
+                )
+
+
+def _may_meet(one: QuotaLine, other: QuotaLine) -> bool:
+    if (one.indicator, one.period_kind) != (other.indicator, other.period_kind):
+        return False
+    if begin(one, "UTC") >= end(other, "UTC") or begin(other, "UTC") >= end(one, "UTC"):
+        return False
+    pairs = ((getattr(one, name), getattr(other, name)) for name in ("class_", "sub_class", "climate_zone", "heating_type"))
+    return all(first is None or second is None or first == second for first, second in pairs)
+
+
+def begin(line: Any, zone: str) -> datetime:
+    """The instant a line begins to hold."""
+    return _moment(line.valid_from, zone)
+
+
+def end(line: Any, zone: str) -> datetime:
+    """The instant a line ceases to hold."""
+    return datetime.max.replace(tzinfo=UTC) if line.valid_to is None else _moment(line.valid_to, zone)
+
+
+def _moment(at: date | datetime, zone: str) -> datetime:
+    """A date is the local midnight it begins with."""
+    return at if isinstance(at, datetime) else moment(calendar(zone).day_start(at.toordinal()))
+
+
+def _at(name: str, line: Line, text: str) -> str:
+    return f"{name}.csv:{line.line_number}: {text}"

@@ -6,13 +6,11 @@ change under its code, because verdicts name it; a correction is a new row.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, LiteralString
 
-from ingest.metering.calendar import calendar, moment
 from ingest.storage.connection import Connection
-from ingest.storage.registry_csv import Files, RegistryFault
+from ingest.storage.registry_csv import Files, RegistryFault, begin, end
 from schemas.registers import REGISTERS
 
 Record = dict[str, Any]
@@ -234,8 +232,8 @@ def _record(name: str, line: Any, zone_of: Mapping[str, str]) -> Record:
     return {
         **{key: record[key] for key in ("institution", "meter", "gateway", "role", "parent", "sub_item", "register_digits")},
         "medium": line.medium.value,
-        "valid_from": _instant(line.valid_from, zone),
-        "valid_to": None if line.valid_to is None else _instant(line.valid_to, zone),
+        "valid_from": begin(line, zone),
+        "valid_to": None if line.valid_to is None else end(line, zone),
         "ratio_milli": int(line.ratio * 1000),
         "rated_capacity": line.capacity,
         "quantum_milli": 10 ** (CHANNEL_DECIMALS - line.register_decimals),
@@ -245,11 +243,6 @@ def _record(name: str, line: Any, zone_of: Mapping[str, str]) -> Record:
         "channel_kinds": [register.kind.value for register in registers],
         "channel_units": [register.unit for register in registers],
     }
-
-
-def _instant(at: date | datetime, zone: str) -> datetime:
-    """A date is the local midnight it begins with."""
-    return at if isinstance(at, datetime) else moment(calendar(zone).day_start(at.toordinal()))
 
 
 def _key(table: Table, record: Record) -> tuple[Any, ...]:

@@ -1,6 +1,5 @@
 """Imports point one way, and each library is known to one place. Read from the source, so that nothing is executed."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 import ast
 import functools

@@ -1,6 +1,5 @@
 """Intake: every message comes to rows, or to a rejection that says why; none can stop the line."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 import json
 import math
@@ -33,15 +32,15 @@ BAD = Path(__file__).parents[3] / "shared" / "corpus" / "bad"
 
 
 def _meter(
-    path: str, meter: int, gateway: str | None, valid: tuple[Instant, Instant], **channels: tuple[int, int, int]
+    path: str, meter: int, gateway: str | None, valid: tuple[Instant, Instant], digits: int = 0, **channels: tuple[int, int]
 ) -> RegisteredMeter:
     institution, medium, code = path.split("/")
     columns = [(name, *column) for name, column in channels.items()]
-    return RegisteredMeter(institution, medium, code, gateway, meter, *valid, columns)
+    return RegisteredMeter(institution, medium, code, gateway, meter, *valid, digits, columns)
 
 
-def _energy(channel: int, limit: int = INTEGER_LIMIT) -> tuple[int, int, int]:
-    return channel, 3, limit
+def _energy(channel: int) -> tuple[int, int]:
+    return channel, 3
 
 
 ALWAYS = (0, FOREVER)
@@ -49,8 +48,8 @@ REGISTRY = Registry(
     1,
     [
         _meter("I1/electricity/E1", 1, "G1", ALWAYS, energy_import_kwh=_energy(10), power_kw=_energy(11)),
-        _meter("I1/electricity/E6", 2, "G1", ALWAYS, energy_import_kwh=_energy(20, 10**9)),  # shows 999999.999 kWh at most
-        _meter("I1/water/W1", 3, "G1", ALWAYS, volume_m3=(30, 2, 10**7)),
+        _meter("I1/electricity/E6", 2, "G1", ALWAYS, digits=6, energy_import_kwh=_energy(20)),  # shows 999999.999 kWh at most
+        _meter("I1/water/W1", 3, "G1", ALWAYS, digits=5, volume_m3=(30, 2)),
         _meter("I1/charger/C1", 4, None, ALWAYS, energy_import_kwh=_energy(40)),
         _meter("I2/electricity/E9", 5, "G1", ALWAYS, energy_import_kwh=_energy(50)),  # another institution's gateway G1
         _meter("I2/electricity/EM", 6, None, (0, MOVED_AT), energy_import_kwh=_energy(60)),
@@ -450,8 +449,8 @@ def test_the_display_of_the_version_in_force_decides_what_it_can_show() -> None:
     """A new meter head of five digits, from next week on, does not refuse today's six."""
     next_week = RECEIVED_AT + 7 * 24 * HOUR_US
     versions = [
-        _meter("I1/electricity/E1", 1, None, (0, next_week), energy_import_kwh=_energy(10, 10**9)),
-        _meter("I1/electricity/E1", 1, None, (next_week, FOREVER), energy_import_kwh=_energy(10, 10**8)),
+        _meter("I1/electricity/E1", 1, None, (0, next_week), digits=6, energy_import_kwh=_energy(10)),
+        _meter("I1/electricity/E1", 1, None, (next_week, FOREVER), digits=5, energy_import_kwh=_energy(10)),
     ]
     [assessed] = assess([_message(E1, _reading(123_456))], Registry(1, versions), WINDOW, MAX_PAYLOAD_BYTES)
 

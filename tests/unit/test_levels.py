@@ -1,6 +1,5 @@
 """Levels: a fold over local days that nobody can talk up or down."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 from dataclasses import replace
 from datetime import date

@@ -1,6 +1,5 @@
 """Quotas: the one row that applies and what it allows, or the list of what is missing."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 from dataclasses import replace
 from datetime import date

@@ -1,6 +1,5 @@
 """Registers as exact integers: what the display shows is what is stored."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 import json
 from decimal import ROUND_HALF_EVEN, Decimal

@@ -1,6 +1,5 @@
 """Registry files: every mistake is named with its place and what to do, all at once, and nothing is guessed."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 import csv
 import re

@@ -1,6 +1,5 @@
 """The wire contract: examples, pydantic models, published JSON Schema and the decoder say the same."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 import json
 from pathlib import Path

@@ -1,6 +1,5 @@
 """Settings: frozen, checked before anything starts, wrong ones named, secrets never shown."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 import os
 from collections.abc import Callable

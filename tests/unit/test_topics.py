@@ -1,6 +1,5 @@
 """Topic names: what the contract writes, intake reads; everything else is refused."""
 
-# ruff: noqa: SIM300 - `expected == actual` is the order of this house's tests
 
 import contextlib
 

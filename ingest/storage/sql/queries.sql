@@ -65,22 +65,19 @@ VALUES ('probe', '', '', 0, false, now(), '', '', '', '{}', '{}')
 SELECT version FROM metering.registry_version
 
 -- name: registry_meters
--- What intake must know of every version of every meter; a cumulative register cannot show its modulus or more.
+-- What intake must know of every version of every meter.
 SELECT institution.code, meter.medium, meter.code, version.gateway, meter.meter,
        (extract(epoch FROM version.valid_from) * 1000000)::bigint,
        CASE WHEN version.valid_to = 'infinity' THEN 9223372036854775807
             ELSE (extract(epoch FROM version.valid_to) * 1000000)::bigint END,
-       channels.register, channels.channel, channels.decimals, channels.register_limit
+       coalesce(version.register_digits, 0), channels.register, channels.channel, channels.decimals
 FROM metering.meter_version AS version
 JOIN metering.meter USING (meter)
 JOIN metering.institution USING (institution)
 CROSS JOIN LATERAL (
     SELECT array_agg(channel.register ORDER BY channel.channel) AS register,
            array_agg(channel.channel ORDER BY channel.channel) AS channel,
-           array_agg(channel.decimals ORDER BY channel.channel) AS decimals,
-           array_agg(CASE WHEN channel.kind = 'cumulative' AND version.register_digits IS NOT NULL
-                          THEN (10::numeric ^ (version.register_digits + channel.decimals))::bigint
-                          ELSE 4503599627370496 END ORDER BY channel.channel) AS register_limit
+           array_agg(channel.decimals ORDER BY channel.channel) AS decimals
     FROM metering.channel WHERE channel.meter = version.meter
 ) AS channels
 WHERE channels.register IS NOT NULL

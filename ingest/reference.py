@@ -1,0 +1,92 @@
+"""docs/reference.md, generated from the code: `python -m ingest.reference > docs/reference.md`; a test holds the file against it."""
+
+from collections.abc import Iterator
+from types import NoneType
+from typing import Any, get_args
+
+from prometheus_client import CollectorRegistry
+from pydantic import BaseModel, SecretStr
+
+from ingest.errors import STAGE_OF, Reason, Stage
+from ingest.metrics import Metrics
+from ingest.settings import Settings
+from schemas import topics
+from schemas.publish import PUBLISHED
+from schemas.registers import REGISTERS
+
+
+def text() -> str:
+    """The whole page."""
+    lines = ["# Reference", "", "Generated from the code by `python -m ingest.reference`.", ""]
+    for title, part in (("Settings", _settings()), ("Topics", _topics()), ("Registers", _registers()), ("Payloads", _payloads()),
+                        ("Reasons for rejection", _reasons()), ("Metrics", _metrics())):  # fmt: skip
+        lines += [f"## {title}", "", *part, ""]
+    return "\n".join(lines)
+
+
+def _settings() -> Iterator[str]:
+    yield "Environment variables; `__` separates the parts, lists are JSON. Secrets come from files (`..._FILE`)."
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            yield from (
+                "",
+                f"**{name}**: {(group.__doc__ or '').strip()}",
+                "",
+                "| variable | type | default | |",
+                "|---|---|---|---|",
+            )
+            for inner, detail in group.model_fields.items():
+                yield _row(f"METERWARDEN_{name}__{inner}".upper(), detail)
+    yield from ("", "| variable | type | default | |", "|---|---|---|---|")
+    yield _row("METERWARDEN_SHUTDOWN_GRACE_SECONDS", Settings.model_fields["shutdown_grace_seconds"])
+
+
+def _row(name: str, field: Any) -> str:
+    default = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+    shown = "" if default is None else f"`{default}`"
+    return f"| `{name}` | {_type(field.annotation)} | {shown} | {(field.description or '').replace(chr(10), ' ')} |"
+
+
+def _type(annotation: Any) -> str:
+    names = [part.__name__ for part in get_args(annotation) if isinstance(part, type) and part is not NoneType]
+    if isinstance(annotation, type) and not names:
+        names = [annotation.__name__]
+    return " or ".join("text" if name in ("str", "SecretStr") else name.lower() for name in names)
+
+
+def _topics() -> Iterator[str]:
+    yield from ("| topic | what |", "|---|---|")
+    yield f"| `{topics.meter_reading('{institution}', '{medium}', '{meter}')}` | a meter's readings, one or a batch |"
+    yield f"| `{topics.gateway_readings('{institution}', '{gateway}')}` | a gateway's batch: each reading names medium and meter |"
+    yield f"| `{topics.charger_session('{institution}', '{charger}')}` | a charging session, at its start and at its end |"
+    yield f"| `{topics.quota('{institution}', '{indicator}')}` | published by Meterwarden, retained: the most serious quota state |"
+    yield from ("", f"Intake subscribes, shared, to {', '.join(f'`{name}`' for name in topics.INTAKE_FILTERS)}.")
+
+
+def _registers() -> Iterator[str]:
+    yield from ("| register | unit | kind |", "|---|---|---|")
+    yield from (f"| `{register.name}` | {register.unit} | {register.kind} |" for register in REGISTERS.values())
+
+
+def _payloads() -> Iterator[str]:
+    yield from ("| payload | schema | what |", "|---|---|---|")
+    for name, model in PUBLISHED.items():
+        yield f"| {name} | [`{name}.schema.json`](../schemas/{name}.schema.json) | {(model.__doc__ or '').splitlines()[0]} |"
+
+
+def _reasons() -> Iterator[str]:
+    yield from ("| reason | stage |", "|---|---|")
+    yield from (f"| `{reason}` | {STAGE_OF.get(reason, Stage.DECODE)} |" for reason in Reason)
+
+
+def _metrics() -> Iterator[str]:
+    yield from ("| metric | type | labels | |", "|---|---|---|---|")
+    for family in sorted(Metrics(CollectorRegistry()).registry.collect(), key=lambda family: family.name):
+        labels = sorted({label for sample in family.samples for label in sample.labels} - {"le", "version"})
+        suffix = "_total" if family.type == "counter" else ""
+        yield f"| `{family.name}{suffix}` | {family.type} | {', '.join(labels)} | {family.documentation} |"
+
+
+if __name__ == "__main__":
+    print(text(), end="")

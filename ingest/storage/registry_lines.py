@@ -1,0 +1,212 @@
+"""One line of each registry file, checked by itself. The columns are described in docs/registry.md."""
+
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from ingest.metering.calendar import calendar
+from ingest.metering.quotas import INDICATORS
+from schemas.reading import CODE, RFC3339
+from schemas.registers import MAIN_REGISTER, REGISTERS, Medium
+
+Code = Annotated[str, StringConstraints(pattern=CODE)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+Positive = Annotated[Decimal, Field(gt=0)]
+Day = Annotated[date, BeforeValidator(lambda text: _day(text))]
+Instant = Annotated[date | datetime, BeforeValidator(lambda text: _instant(text))]
+Flag = Annotated[bool, BeforeValidator(lambda text: {"yes": True, "no": False}.get(text, text))]
+
+WIDE_CAPACITY: Final = {"electricity": Decimal(10_000), "water": Decimal(1_000), "charger": Decimal(1_000)}
+"""kW, m3/h and kW: what a meter without a rated capacity is believed to be able to pass. Wide on purpose; no standard."""
+USUAL_REGISTERS: Final = {
+    Medium.ELECTRICITY: "energy_import_kwh power_kw",
+    Medium.WATER: "volume_m3 flow_m3_per_h",
+    Medium.CHARGER: "energy_import_kwh power_kw",
+}
+MAX_CAPACITY: Final = Decimal(10_000_000)
+"""Above this a century of consumption would not fit the integers it is kept in."""
+
+
+def _day(text: object) -> object:
+    """Only a plain date: pydantic would also take a number, as seconds since 1970."""
+    if not isinstance(text, str):
+        return text
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError("write a date such as 2026-01-01")
+    return date.fromisoformat(text)
+
+
+def _instant(text: object) -> object:
+    """A date, or a time with its offset."""
+    if not isinstance(text, str) or not re.match(RFC3339, text):
+        try:
+            return _day(text)
+        except ValueError as error:
+            raise ValueError("write a date such as 2026-01-01, or a time with its offset") from error
+    return datetime.fromisoformat(text)
+
+
+class Line(BaseModel):
+    """One line of a registry file; an empty field is absent."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    line_number: Annotated[int, Field(exclude=True)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def empty_is_absent(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Drop empty fields, so that defaults apply."""
+        return {name: value for name, value in values.items() if value not in ("", None)}
+
+
+class RegionLine(Line):
+    """A region and its time zone."""
+
+    region: Code
+    name: Text
+    timezone: Text
+
+    @model_validator(mode="after")
+    def zone_is_usable(self) -> "RegionLine":
+        """The zone exists and its full hours stand still."""
+        calendar(self.timezone)
+        return self
+
+
+class InstitutionLine(Line):
+    """An institution and what quotas may distinguish it by."""
+
+    institution: Code
+    name: Text
+    region: Code
+    class_: Annotated[Literal["government", "school", "hospital", "venue", "other"] | None, Field(alias="class")] = None
+    sub_class: Text | None = None
+    climate_zone: Text | None = None
+    heating_type: Text | None = None
+
+
+class DenominatorLine(Line):
+    """Floor area, people or beds of an institution."""
+
+    institution: Code
+    denominator: Literal["floor_area_m2", "people", "beds"]
+    value: Positive
+    valid_from: Day
+    valid_to: Day | None = None
+    source: Text
+
+
+class MeterLine(Line):
+    """One version of a meter."""
+
+    institution: Code
+    medium: Medium
+    meter: Code
+    gateway: Code | None = None
+    role: Literal["main", "branch", "sub", "check"]
+    parent: Code | None = None
+    sub_item: Text | None = None
+    registers: str = ""
+    register_digits: Annotated[int, Field(ge=1, le=12)] | None = None
+    register_decimals: Annotated[int, Field(ge=0, le=3)] = 2
+    interval_minutes: Annotated[int, Field(ge=1, le=44_640)] = 60
+    rated_capacity: Annotated[Decimal, Field(gt=0, le=MAX_CAPACITY)] | None = None
+    ratio: Annotated[Decimal, Field(gt=0, le=1_000_000, decimal_places=3)] = Decimal(1)
+    valid_from: Instant
+    valid_to: Instant | None = None
+
+    @property
+    def register_names(self) -> list[str]:
+        """The registers the meter may publish."""
+        return (self.registers or USUAL_REGISTERS[self.medium]).split()
+
+    @property
+    def capacity(self) -> Decimal:
+        """The rated capacity, or the wide default of the medium."""
+        return self.rated_capacity or WIDE_CAPACITY[self.medium]
+
+    @model_validator(mode="after")
+    def registers_are_known(self) -> "MeterLine":
+        """The registers exist, and the one every reading carries is among them."""
+        unknown = [name for name in self.register_names if name not in REGISTERS]
+        if unknown:
+            raise ValueError(f"unknown register {unknown[0]!r}: use {', '.join(REGISTERS)}")
+        if MAIN_REGISTER[self.medium] not in self.register_names:
+            raise ValueError(f"registers must include {MAIN_REGISTER[self.medium]}, which every reading carries")
+        return self
+
+
+class ChargerLine(Line):
+    """What a charger is, beside its register."""
+
+    institution: Code
+    charger: Code
+    site: Text
+    supply: Literal["dc", "ac", "combined"]
+    rated_kw: Positive
+    connectors: Annotated[int, Field(ge=1, le=64)]
+    commissioned_on: Day | None = None
+    access: Literal["own", "public"]
+
+
+class QuotaLine(Line):
+    """One row of a quota standard's table."""
+
+    quota: Code
+    standard: Text
+    edition: Text
+    table: Text
+    jurisdiction: Text
+    class_: Annotated[Text | None, Field(alias="class")] = None
+    sub_class: Text | None = None
+    climate_zone: Text | None = None
+    heating_type: Text | None = None
+    indicator: Text
+    unit: Text
+    period_kind: Literal["month", "year"]
+    guide: Positive | None = None
+    benchmark: Positive | None = None
+    constraint: Positive
+    valid_from: Day
+    valid_to: Day | None = None
+    source: Text
+    confidence: Text
+    sample: Flag
+
+    @model_validator(mode="after")
+    def indicator_and_tiers_fit(self) -> "QuotaLine":
+        """The indicator exists in this unit, and the tiers rise."""
+        indicator = INDICATORS.get(self.indicator)
+        if indicator is None:
+            raise ValueError(f"unknown indicator {self.indicator!r}: use {', '.join(INDICATORS)}")
+        if self.unit != indicator.unit:
+            raise ValueError(f"unit of {self.indicator} is {indicator.unit}, not {self.unit!r}")
+        tiers = [tier for tier in (self.guide, self.benchmark, self.constraint) if tier is not None]
+        if tiers != sorted(tiers):
+            raise ValueError("tiers must rise: guide <= benchmark <= constraint")
+        return self
+
+
+class FactorLine(Line):
+    """A conversion factor of one factor set."""
+
+    factor_set: Code
+    item: Text
+    unit: Text
+    kgce_per_unit: Annotated[Decimal, Field(gt=0, le=100)]
+    source: Text
+    confidence: Text
+
+
+FILES: Final[dict[str, type[Line]]] = {
+    "regions": RegionLine,
+    "institutions": InstitutionLine,
+    "denominators": DenominatorLine,
+    "meters": MeterLine,
+    "chargers": ChargerLine,
+    "quotas": QuotaLine,
+    "factors": FactorLine,
+}

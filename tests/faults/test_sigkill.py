@@ -1,0 +1,205 @@
+"""Whatever is killed, crashed, cut or silenced in mid-stream: every published reading is stored once, and nothing else happens."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from ingest.stack import Postgres, Stack, free_port
+from ingest.storage.bootstrap import ROLES, prepare
+from tests.conftest import Database
+from tests.proxy import Proxy
+from tests.registries import import_files, institution, meter, write_files
+from tests.running import (
+    Service,
+    eventually,
+    expected,
+    institution_code,
+    own_broker,
+    own_directory,
+    publish,
+    publish_with_paho,
+    readings,
+    running_service,
+    stored,
+    topic,
+)
+
+SMALL_BATCHES = {"batch__messages": 50, "batch__age_seconds": 0.02}
+"""Many commits a second, so that a random instant falls before, into and after one."""
+STREAM = 3000
+
+
+@pytest.fixture
+async def code(database: Database, tmp_path: Path) -> str:
+    """An institution of the test's own."""
+    return await register(database, tmp_path)
+
+
+async def register(database: Database, directory: Path) -> str:
+    code = institution_code()
+    await import_files(database, write_files(directory / "registry", [institution(code)], [meter(of=code)]))
+    return code
+
+
+async def nothing_is_lost_or_doubled(database: Database, number: int) -> None:
+    """Every reading once, none in dispute, no message in quarantine."""
+    await eventually(lambda: has_stored(database, number), f"{number} stored", 30)
+    assert expected(range(number)) == await stored(database)
+    assert [(0, 0)] == await database.rows("SELECT (SELECT count(*) FROM metering.quarantine), (SELECT count(*) FROM metering.conflict)")
+
+
+async def has_stored(database: Database, number: int) -> bool:
+    return (await database.rows("SELECT count(*) FROM metering.reading"))[0][0] >= number
+
+
+async def has_received(service: Service, number: int) -> bool:
+    return await service.metric("messages_received_total") >= number
+
+
+async def is_settled(service: Service) -> bool:
+    """Nothing in flight, and all that was received has been acknowledged: with the queue empty nothing is delivered again."""
+    metrics = await service.metrics()
+    return metrics.get("messages_in_flight") == 0 and metrics["messages_received_total"] == metrics["messages_acknowledged_total"]
+
+
+async def test_a_service_killed_at_random_instants_loses_and_doubles_nothing(
+    stack: Stack, database: Database, tmp_path: Path, code: str, seed: int
+) -> None:
+    """SIGKILL again and again while readings stream in, sometimes before it has even connected."""
+    rng = random.Random(seed)
+    payloads = readings(range(STREAM))
+    cuts = sorted(rng.sample(range(100, STREAM - 100), 6))
+    async with running_service(database, stack.mosquitto, tmp_path, **SMALL_BATCHES) as service:
+        for begin, end in zip([0, *cuts], cuts, strict=False):
+            load = asyncio.create_task(publish(stack.mosquitto, topic(code), payloads[begin:end]))
+            delivered = rng.randrange(end - begin)
+            await eventually(lambda least=delivered: has_received(service, least), f"{delivered} received")
+            await service.kill()
+            await service.start()
+            if rng.random() < 0.7:
+                await service.ready()
+            await load
+        await publish(stack.mosquitto, topic(code), payloads[cuts[-1] :])
+        await service.ready()
+        await nothing_is_lost_or_doubled(database, STREAM)
+        await eventually(lambda: is_settled(service), "all acknowledged")
+
+
+async def test_a_service_killed_while_it_works_off_a_backlog_loses_and_doubles_nothing(
+    stack: Stack, database: Database, tmp_path: Path, code: str, seed: int
+) -> None:
+    """The worst moment: batches follow each other without a pause, and the kill falls into the middle of one."""
+    rng = random.Random(seed)
+    async with running_service(database, stack.mosquitto, tmp_path, **SMALL_BATCHES) as service:
+        await service.terminate()
+        await publish_with_paho(stack.mosquitto, topic(code), readings(range(STREAM)))
+        for _ in range(4):
+            await service.start()
+            before, more = len(await stored(database)), rng.randrange(1, STREAM // 5)
+            await eventually(lambda least=before + more: has_stored(database, least), f"{more} more stored")
+            await service.kill()
+        await service.start()
+        await service.ready()
+        await nothing_is_lost_or_doubled(database, STREAM)
+        await eventually(lambda: is_settled(service), "all acknowledged")
+
+
+@asynccontextmanager
+async def own_database(stack: Stack, directory: Path) -> AsyncIterator[tuple[Postgres, Database]]:
+    """A server of the test's own, that it may crash, with a migrated database."""
+    with own_directory() as place:
+        server = await asyncio.to_thread(Postgres.create, stack.programs, place / "postgres")
+        try:
+            await asyncio.to_thread(server.start)
+            prepared = await prepare(server.url(), "meterwarden", directory / "passwords")
+            yield server, Database("meterwarden", server.url("meterwarden"), *(prepared.url_with_password(role) for role in ROLES))
+        finally:
+            await asyncio.to_thread(server.stop, "immediate")
+
+
+async def test_a_database_server_that_crashes_in_mid_stream_costs_nothing(stack: Stack, tmp_path: Path, seed: int) -> None:
+    """Ended without a checkpoint while batches commit, and recovered: what was acknowledged is there, the rest comes again."""
+    rng = random.Random(seed)
+    async with own_database(stack, tmp_path) as (server, database):
+        code = await register(database, tmp_path)
+        async with running_service(database, stack.mosquitto, tmp_path, **SMALL_BATCHES) as service:
+            load = asyncio.create_task(publish(stack.mosquitto, topic(code), readings(range(STREAM))))
+            for share in (4, 2):
+                least = STREAM // share + rng.randrange(STREAM // 8)
+                await eventually(lambda least=least: has_received(service, least), f"{least} received")
+                await asyncio.to_thread(server.stop, "immediate")
+                await asyncio.to_thread(server.start)
+            await load
+            await nothing_is_lost_or_doubled(database, STREAM)
+            await eventually(lambda: is_settled(service), "all acknowledged")
+            assert await service.metric('write_failures_total{kind="unavailable"}') >= 1
+            await service.ready()
+
+
+async def test_database_connections_cut_in_mid_stream_cost_nothing(
+    stack: Stack, database: Database, tmp_path: Path, code: str, seed: int
+) -> None:
+    """Reset at random instants, inside COPY, before COMMIT, after it: the batch is written again, and stored once."""
+    rng = random.Random(seed)
+    async with Proxy(stack.postgres.port, free_port()) as proxy:
+        settings = {**SMALL_BATCHES, "database_port": proxy.port}
+        async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
+            load = asyncio.create_task(publish(stack.mosquitto, topic(code), readings(range(STREAM))))
+            for least in sorted(rng.sample(range(1, STREAM), 5)):
+                await eventually(lambda least=least: has_received(service, least), f"{least} received")
+                await proxy.cut()
+            await load
+            await nothing_is_lost_or_doubled(database, STREAM)
+            await eventually(lambda: is_settled(service), "all acknowledged")
+
+
+async def test_broker_connections_cut_in_mid_stream_cost_nothing(
+    stack: Stack, database: Database, tmp_path: Path, code: str, seed: int
+) -> None:
+    """Reset at random instants: what was not acknowledged comes again on the next connection, and is stored once."""
+    rng = random.Random(seed)
+    async with Proxy(stack.mosquitto.port, free_port()) as proxy:
+        settings = {**SMALL_BATCHES, "broker_port": proxy.port}
+        async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
+            load = asyncio.create_task(publish(stack.mosquitto, topic(code), readings(range(STREAM))))
+            for least in sorted(rng.sample(range(1, STREAM), 5)):
+                await eventually(lambda least=least: has_received(service, least), f"{least} received")
+                await proxy.cut()
+            await load
+            await nothing_is_lost_or_doubled(database, STREAM)
+            await service.ready()
+            assert 1 <= await service.metric("broker_reconnects_total")
+
+
+async def test_a_broker_stopped_in_mid_stream_keeps_what_was_not_acknowledged(
+    stack: Stack, database: Database, tmp_path: Path, code: str
+) -> None:
+    """A broker stopped in order saves its queue; packet identifiers begin anew, and no old acknowledgement frees a new message."""
+    with own_broker(stack.programs) as broker:
+        broker.start()
+        async with running_service(database, broker, tmp_path, **SMALL_BATCHES) as service:
+            for begin in range(0, STREAM, STREAM // 3):
+                await publish_with_paho(broker, topic(code), readings(range(begin, begin + STREAM // 3)))
+                await asyncio.to_thread(broker.restart)
+            await nothing_is_lost_or_doubled(database, STREAM)
+            assert 0 == await service.metric("broker_sessions_lost_total")
+
+
+async def test_a_database_connection_that_goes_silent_without_closing_is_given_up(
+    stack: Stack, database: Database, tmp_path: Path, code: str
+) -> None:
+    """A firewall that forgets the connection answers nothing, ever: the writer gives up by itself and opens another."""
+    async with Proxy(stack.postgres.port, free_port()) as proxy:
+        settings = {**SMALL_BATCHES, "database_port": proxy.port}
+        async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
+            await publish(stack.mosquitto, topic(code), readings(range(10)))
+            await service.counted(stored=10)
+            proxy.forget_links()
+            await publish(stack.mosquitto, topic(code), readings(range(10, 100)))
+            await nothing_is_lost_or_doubled(database, 100)
+            await service.counted(stored=100)
+            await service.ready()
