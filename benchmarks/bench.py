@@ -13,7 +13,6 @@ from pathlib import Path
 import aiohttp
 from psycopg import AsyncConnection
 
-from ingest.demo import service_environment
 from ingest.stack import Stack, free_port
 from ingest.storage.bootstrap import Prepared, prepare
 from simulators.load import GATEWAY, INSTITUTION
@@ -82,7 +81,7 @@ class Bench:
         name = f"bench-{secrets.token_hex(3)}"
         return {
             **os.environ,
-            **service_environment(self.prepared),
+            **self.prepared.environment,
             "METERWARDEN_BROKER__PORT": str(self.stack.mosquitto.port),
             "METERWARDEN_BROKER__USERNAME": "ingest",
             "METERWARDEN_BROKER__PASSWORD_FILE": str(self.stack.password_file("ingest")),

@@ -109,9 +109,8 @@ def bootstrap(superuser_url: str, database: str, passwords: Path) -> None:
         prepared = asyncio.run(prepare(superuser_url, database, passwords.absolute()))
     except psycopg.Error as error:
         raise click.ClickException(f"{error}\nCheck --superuser-url, and that the server has TimescaleDB 2.19 or newer.") from error
-    writer = "meterwarden_writer"
-    click.echo(f"export METERWARDEN_DATABASE__URL={shlex.quote(prepared.url(writer))}")
-    click.echo(f"export METERWARDEN_DATABASE__PASSWORD_FILE={shlex.quote(str(prepared.password_files[writer]))}")
+    for name, value in prepared.environment.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
 @main.group()
@@ -195,7 +194,7 @@ def stack_env() -> None:
     click.echo(stack.stack_env(state), nl=False)
     prepared = asyncio.run(prepare(state.superuser_url, "meterwarden", _passwords(state)))
     reader = {"METERWARDEN_READER_URL": prepared.uri_with_password("meterwarden_reader")}
-    for name, value in {**demonstration.service_environment(prepared), **reader}.items():
+    for name, value in {**prepared.environment, **reader}.items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 

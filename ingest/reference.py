@@ -1,4 +1,4 @@
-"""docs/reference.md, generated from the code: `python -m ingest.reference > docs/reference.md`; a test holds the file against it."""
+"""docs/reference.md, generated: `python -m ingest.reference > docs/reference.md`; a test holds the file against the code."""
 
 from collections.abc import Iterator
 from types import NoneType
@@ -12,6 +12,7 @@ from ingest.metrics import Metrics
 from ingest.settings import Settings
 from schemas import topics
 from schemas.publish import PUBLISHED
+from schemas.quota import Level, QuotaAlert
 from schemas.registers import REGISTERS
 
 
@@ -82,10 +83,20 @@ def _reasons() -> Iterator[str]:
 
 def _metrics() -> Iterator[str]:
     yield from ("| metric | type | labels | |", "|---|---|---|---|")
-    for family in sorted(Metrics(CollectorRegistry()).registry.collect(), key=lambda family: family.name):
+    metrics = Metrics(CollectorRegistry())
+    metrics.standings.standings = [_STANDING]
+    for family in sorted(metrics.registry.collect(), key=lambda family: family.name):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le", "version"})
         suffix = "_total" if family.type == "counter" else ""
         yield f"| `{family.name}{suffix}` | {family.type} | {', '.join(labels)} | {family.documentation} |"
+
+
+_STANDING = QuotaAlert(
+    institution="I1", indicator="electricity_per_area", period_kind="month", period_start="2026-10-01", closed=True,
+    as_of="2026-10-31", level=Level.EXCEEDED, used=2, allowance=1, used_ratio=2, projected_ratio=2, unit="kWh/m2", denominator=1,
+    standard=None, edition=None, sample=True, measured_share=1, estimated_share=0, missing_share=0, missing=[],
+)  # fmt: skip
+"""Stands in for an institution, so that the quota series show their labels."""
 
 
 if __name__ == "__main__":

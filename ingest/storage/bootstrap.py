@@ -57,6 +57,15 @@ class Prepared(NamedTuple):
         """The role's URL, without its password."""
         return f"postgresql://{role}@{self.host}:{self.port}/{self.database}"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that point the service at this database."""
+        writer = "meterwarden_writer"
+        return {
+            "METERWARDEN_DATABASE__URL": self.url(writer),
+            "METERWARDEN_DATABASE__PASSWORD_FILE": str(self.password_files[writer]),
+        }
+
     def uri_with_password(self, role: str) -> str:
         """The role's URL for programs that take no password file."""
         password = quote(self.password_files[role].read_text(encoding="utf-8").strip(), safe="")
