@@ -59,8 +59,9 @@ async def counters(running: Running) -> dict[str, float]:
     return {name: float(lines[metric]) for name, metric in _METRICS.items()}
 
 
-async def rows(running: Running, query: str) -> list[tuple[Any, ...]]:
-    async with connected(DatabaseSettings(url=SecretStr(running.reader_url)), autocommit=True) as connection:
+async def rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """The rows of a query."""
+    async with connected(DatabaseSettings(url=SecretStr(url)), autocommit=True) as connection:
         return await (await connection.execute(query)).fetchall()
 
 

@@ -90,7 +90,7 @@ async def _watch(running: Running) -> None:
 async def _show_flagged(running: Running) -> list[tuple[Any, ...]]:
     """The institutions over the constraint in the closed month, highest first."""
     flagged = await rows(
-        running,
+        running.reader_url,
         """SELECT institution, name, indicator, unit, used / denominator, allowance / denominator, used_ratio, standard, sample,
                   measured_share, period_start
            FROM meterwarden.quota_status WHERE level = 'exceeded' AND closed AND period_kind = 'month' ORDER BY used_ratio DESC""",
@@ -144,8 +144,5 @@ async def _is_settled(running: Running) -> bool:
     counts = await counters(running)
     if counts["in_flight"] or counts["received"] == 0:
         return False
-    settings = DatabaseSettings(url=SecretStr(running.stack.postgres.url("meterwarden")))
-    async with connected(settings, autocommit=True) as connection:
-        cursor = await connection.execute("SELECT EXISTS (SELECT FROM metering.mark)")
-        waiting = (await cursor.fetchall())[0][0]
+    waiting = (await rows(running.stack.postgres.url("meterwarden"), "SELECT EXISTS (SELECT FROM metering.mark)"))[0][0]
     return not waiting and counts["received"] == (await counters(running))["received"]
