@@ -97,9 +97,6 @@ async def database(stack: Stack, template: str) -> AsyncIterator[Database]:
     name = f"test_{secrets.token_hex(4)}"
     async with await psycopg.AsyncConnection.connect(stack.postgres.url(), autocommit=True) as connection:
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-        await connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO meterwarden_writer")
-        await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO meterwarden_reader")
         yield database_of(stack, name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
