@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,14 +19,16 @@ from ingest.errors import Reason, Refused, Stage
 from ingest.intake import AcceptWindow, assess
 from ingest.messages import Assessed, Message, Outcome, Rejected, Row, SessionRow
 from ingest.metering.calendar import HOUR_US, instant
+from ingest.stack import Stack
 from ingest.storage import migrate as migrations
+from ingest.storage.bootstrap import bootstrap
 from ingest.storage.connection import Connection
 from ingest.storage.migrate import MigrationFault, migrate
 from ingest.storage.quarantine import replay
 from ingest.storage.queries import QUERIES
 from ingest.storage.registry import load_registry
 from ingest.storage.writer import STAGED_BATCHES, Writer, quarantine_key
-from tests.conftest import Database
+from tests.conftest import PASSWORDS, Database, database_of
 from tests.registries import import_files, institution, meter, write_files
 
 START = instant(datetime(2026, 3, 2, tzinfo=UTC))
@@ -388,7 +391,26 @@ async def test_the_reader_sees_every_view_and_no_table_behind_them(database: Dat
     for table in tables:
         assert await refused(database.reader_url, f"SELECT FROM metering.{table}"), table
     assert await refused(database.reader_url, "CREATE TABLE meterwarden.more (a int)")
-    assert await refused(database.reader_url, "CREATE TEMPORARY TABLE more (a int)")
+
+
+async def test_a_bootstrapped_database_is_open_to_the_three_roles_only_and_the_reader_makes_nothing_in_it(stack: Stack) -> None:
+    """The writer needs a staging table of its own; the reader gets not even a temporary one, and others do not get in."""
+    name, outsider = f"test_{secrets.token_hex(4)}", f"outsider_{secrets.token_hex(4)}"
+    await bootstrap(stack.postgres.url(), name, PASSWORDS)
+    there = database_of(stack, name)
+    server = database_of(stack, "postgres")
+    await server.run(f"CREATE ROLE {outsider} LOGIN PASSWORD 'x'")
+    try:
+        assert not await refused(there.writer_url, "CREATE TEMPORARY TABLE more (a int)")
+        for url in (there.reader_url, there.writer_url):
+            assert await refused(url, "CREATE TABLE public.more (a int)")
+            assert await refused(url, "CREATE SCHEMA more")
+        assert await refused(there.reader_url, "CREATE TEMPORARY TABLE more (a int)")
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            await psycopg.AsyncConnection.connect(stack.postgres.url(name, outsider, "x"))
+    finally:
+        await server.run(f"DROP DATABASE {name} WITH (FORCE)")
+        await server.run(f"DROP ROLE {outsider}")
 
 
 # Migrations
@@ -396,8 +418,7 @@ async def test_the_reader_sees_every_view_and_no_table_behind_them(database: Dat
 
 @asynccontextmanager
 async def as_owner(database: Database) -> AsyncIterator[Connection]:
-    """A connection of the owner's, who may connect to his own databases but not to a superuser's clone of one."""
-    await database.run(f"GRANT CONNECT ON DATABASE {database.name} TO meterwarden_owner")
+    """A connection as migrations have it: the owner's, in autocommit."""
     async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as connection:
         yield connection
 
@@ -406,12 +427,11 @@ async def test_a_migrated_database_has_nothing_to_migrate(database: Database) ->
     """Run twice, also at the same time, it changes nothing; the owner can do it without being superuser."""
 
     async def once() -> list[str]:
-        async with await psycopg.AsyncConnection.connect(database.owner_url, autocommit=True) as connection:
+        async with as_owner(database) as connection:
             return await migrate(connection)
 
     before = await database.rows("SELECT * FROM public.meterwarden_migration ORDER BY name")
-    async with as_owner(database) as connection:
-        assert [] == await migrate(connection)
+    assert [] == await once()
     assert [[], [], []] == await asyncio.gather(once(), once(), once())
     assert before == await database.rows("SELECT * FROM public.meterwarden_migration ORDER BY name")
     assert [one.name for one in migrations.migrations()] == [name for name, *_ in before]
