@@ -91,30 +91,12 @@ def template(stack: Stack) -> str:
     return TEMPLATE
 
 
-async def _restrict(connection: psycopg.AsyncConnection, name: str) -> None:
-    """Privileges of a database are not cloned. Autovacuum may be updating the same catalog row: then it is tried again."""
-    privileges = (
-        f"REVOKE ALL ON DATABASE {name} FROM PUBLIC",
-        f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO meterwarden_writer",
-        f"GRANT CONNECT ON DATABASE {name} TO meterwarden_reader",
-    )
-    for privilege in privileges:
-        for attempts_left in reversed(range(10)):
-            try:
-                await connection.execute(privilege)
-                break
-            except psycopg.errors.InternalError_:
-                if not attempts_left:
-                    raise
-
-
 @pytest.fixture
 async def database(stack: Stack, template: str) -> AsyncIterator[Database]:
     """A fresh, migrated database."""
     name = f"test_{secrets.token_hex(4)}"
     async with await psycopg.AsyncConnection.connect(stack.postgres.url(), autocommit=True) as connection:
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        await _restrict(connection, name)
         yield database_of(stack, name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
