@@ -8,7 +8,7 @@ from typing import Any
 from ingest.storage.connection import connected
 from ingest.storage.registry_csv import read_files
 from ingest.storage.registry_import import Difference, apply_registry
-from tests.conftest import Database
+from tests.databases import Database
 
 QUOTA = {
     "standard": "SAMPLE", "edition": "1", "table": "1", "jurisdiction": "-", "class": "government", "period_kind": "month",

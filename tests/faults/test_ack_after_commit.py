@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from ingest.stack import Stack, free_port
-from tests.conftest import Database
+from tests.databases import Database
 from tests.proxy import Link, Proxy, Verdict, Watch, Way
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.stack import Stack
 from schemas.topics import gateway_readings
-from tests.conftest import Database
+from tests.databases import Database
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
     Service,

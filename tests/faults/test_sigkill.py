@@ -10,7 +10,7 @@ import pytest
 
 from ingest.stack import Postgres, Stack, free_port
 from ingest.storage.bootstrap import ROLES, prepare
-from tests.conftest import Database
+from tests.databases import Database
 from tests.proxy import Proxy
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (

@@ -13,7 +13,7 @@ from ingest.errors import Reason
 from ingest.stack import Stack, free_port
 from schemas.quota import QuotaAlert
 from schemas.topics import charger_session, gateway_readings
-from tests.conftest import Database, database_of
+from tests.databases import Database, database_of
 from tests.proxy import Proxy
 from tests.registries import channels, import_files, institution, meter, write_files
 from tests.running import (

@@ -13,7 +13,7 @@ from ingest.settlement import Round, settle_round
 from ingest.storage.connection import connected
 from ingest.storage.settlement import open_round
 from ingest.storage.writer import Writer
-from tests.conftest import Database
+from tests.databases import Database
 from tests.registries import channels, import_files, write_files
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ingest.errors import Reason, Refused, Stage
 from ingest.intake import AcceptWindow, assess
@@ -21,14 +22,14 @@ from ingest.messages import Assessed, Message, Outcome, Rejected, Row, SessionRo
 from ingest.metering.calendar import HOUR_US, instant
 from ingest.stack import Stack
 from ingest.storage import migrate as migrations
-from ingest.storage.bootstrap import bootstrap
+from ingest.storage.bootstrap import ROLES, bootstrap
 from ingest.storage.connection import Connection
 from ingest.storage.migrate import MigrationFault, migrate
 from ingest.storage.quarantine import replay
 from ingest.storage.queries import QUERIES
 from ingest.storage.registry import load_registry
 from ingest.storage.writer import STAGED_BATCHES, Writer, quarantine_key
-from tests.conftest import PASSWORDS, Database, database_of
+from tests.databases import Database
 from tests.registries import import_files, institution, meter, write_files
 
 START = instant(datetime(2026, 3, 2, tzinfo=UTC))
@@ -393,24 +394,26 @@ async def test_the_reader_sees_every_view_and_no_table_behind_them(database: Dat
     assert await refused(database.reader_url, "CREATE TABLE meterwarden.more (a int)")
 
 
-async def test_a_bootstrapped_database_is_open_to_the_three_roles_only_and_the_reader_makes_nothing_in_it(stack: Stack) -> None:
+async def test_a_bootstrapped_database_is_open_to_the_three_roles_only_and_the_reader_makes_nothing_in_it(
+    stack: Stack, database: Database
+) -> None:
     """The writer needs a staging table of its own; the reader gets not even a temporary one, and others do not get in."""
     name, outsider = f"test_{secrets.token_hex(4)}", f"outsider_{secrets.token_hex(4)}"
-    await bootstrap(stack.postgres.url(), name, PASSWORDS)
-    there = database_of(stack, name)
-    server = database_of(stack, "postgres")
-    await server.run(f"CREATE ROLE {outsider} LOGIN PASSWORD 'x'")
+    urls = dict(zip(ROLES, (database.owner_url, database.writer_url, database.reader_url), strict=True))
+    await bootstrap(stack.postgres.url(), name, {role: str(conninfo_to_dict(url)["password"]) for role, url in urls.items()})
+    writer, reader = (make_conninfo(urls[role], dbname=name) for role in ("meterwarden_writer", "meterwarden_reader"))
+    await database.run(f"CREATE ROLE {outsider} LOGIN PASSWORD 'x'")
     try:
-        assert not await refused(there.writer_url, "CREATE TEMPORARY TABLE more (a int)")
-        for url in (there.reader_url, there.writer_url):
+        assert not await refused(writer, "CREATE TEMPORARY TABLE more (a int)")
+        assert await refused(reader, "CREATE TEMPORARY TABLE more (a int)")
+        for url in (writer, reader):
             assert await refused(url, "CREATE TABLE public.more (a int)")
             assert await refused(url, "CREATE SCHEMA more")
-        assert await refused(there.reader_url, "CREATE TEMPORARY TABLE more (a int)")
         with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
             await psycopg.AsyncConnection.connect(stack.postgres.url(name, outsider, "x"))
     finally:
-        await server.run(f"DROP DATABASE {name} WITH (FORCE)")
-        await server.run(f"DROP ROLE {outsider}")
+        await database.run(f"DROP DATABASE {name} WITH (FORCE)")
+        await database.run(f"DROP ROLE {outsider}")
 
 
 # Migrations

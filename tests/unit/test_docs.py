@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ingest import reference
-from tests.conftest import ROOT
+from tests.databases import ROOT
 
 DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
 
