@@ -2,6 +2,7 @@
 
 import click
 
+from simulators.commands.load import load
 from simulators.commands.options import Clock
 from simulators.commands.publish import publish
 from simulators.commands.registry import write_registry
@@ -15,5 +16,5 @@ def simulate() -> None:
     """A simulated fleet of institutions, and the ledger that tells what the database must then hold."""
 
 
-for command in (write_registry, publish, verify):
+for command in (write_registry, publish, verify, load):
     simulate.add_command(command)
