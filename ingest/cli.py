@@ -27,6 +27,7 @@ from ingest.storage.registry_csv import RegistryFault, read_files
 from ingest.storage.registry_import import Difference, apply_registry
 from ingest.words import words
 from simulators.cli import simulate
+from simulators.commands.replay import replay
 
 SHOWN_LINES = 20
 """Lines of a difference shown before they are only counted."""
@@ -39,6 +40,7 @@ def main() -> None:
 
 
 main.add_command(simulate)
+main.add_command(replay)
 
 
 def _settings() -> Settings:

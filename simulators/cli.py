@@ -6,6 +6,8 @@ from simulators.commands.load import load
 from simulators.commands.options import Clock
 from simulators.commands.publish import publish
 from simulators.commands.registry import write_registry
+from simulators.commands.replay import replay
+from simulators.commands.truth import truth
 from simulators.commands.verify import verify
 
 __all__ = ["Clock", "simulate"]
@@ -16,5 +18,5 @@ def simulate() -> None:
     """A simulated fleet of institutions, and the ledger that tells what the database must then hold."""
 
 
-for command in (write_registry, publish, verify, load):
+for command in (write_registry, publish, truth, verify, load, replay):
     simulate.add_command(command)
