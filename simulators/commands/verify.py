@@ -17,10 +17,12 @@ from simulators.verify import verify as verify_ledger
 @option("--ledger", "ledger_path", type=click.Path(path_type=Path), required=True, help="the file `publish` wrote")
 @option("--database-url", required=True, help="postgresql://…, as a user who may read the views")
 @click.option("--json", "as_json", is_flag=True, help="one JSON object instead of the summary")
-def verify(ledger_path: Path, database_url: str, as_json: bool) -> None:
+@click.option("--explain", is_flag=True, help="a line for every single difference first, on standard error")
+def verify(ledger_path: Path, database_url: str, as_json: bool, explain: bool) -> None:
     """Compare the database with the ledger; exit code 1 where they disagree."""
+    tell = _say if explain else None
     try:
-        report = asyncio.run(verify_ledger(ledger_path, database_url))
+        report = asyncio.run(verify_ledger(ledger_path, database_url, tell))
     except FileNotFoundError as error:
         raise click.ClickException(f"no ledger at {ledger_path}; `simulate publish` writes one") from error
     except sqlite3.DatabaseError as error:
@@ -31,3 +33,7 @@ def verify(ledger_path: Path, database_url: str, as_json: bool) -> None:
     click.echo(json.dumps(report.figures) if as_json else report.summary())
     if not report.agrees:
         sys.exit(1)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
