@@ -4,6 +4,7 @@ import click
 
 from simulators.commands.load import load
 from simulators.commands.options import Clock
+from simulators.commands.plot import plot
 from simulators.commands.publish import publish
 from simulators.commands.registry import write_registry
 from simulators.commands.replay import replay
@@ -18,5 +19,5 @@ def simulate() -> None:
     """A simulated fleet of institutions, and the ledger that tells what the database must then hold."""
 
 
-for command in (write_registry, publish, truth, verify, load, replay):
+for command in (write_registry, publish, truth, verify, load, replay, plot):
     simulate.add_command(command)
