@@ -6,6 +6,8 @@ Everything is temporary, beside a ledger that is only read.
 from typing import Final
 
 FOUND: Final = """
+DROP TABLE IF EXISTS temp.found_quarantine;
+DROP VIEW IF EXISTS temp.sent;
 CREATE TEMP TABLE found_quarantine(key BLOB PRIMARY KEY, reason TEXT) WITHOUT ROWID;
 CREATE TEMP VIEW sent AS SELECT * FROM message WHERE outcome NOT IN ('status', 'dropped');
 """

@@ -46,13 +46,14 @@ class Outages:
 
 def _merged(windows: list[range], hours: int) -> tuple[range, ...]:
     """Overlapping windows as one; the end of the simulated time brings every gateway back, so that nothing is lost."""
+    clipped = (range(max(window.start, 1), min(window.stop, hours)) for window in windows)
     merged: list[range] = []
-    for window in sorted(windows, key=lambda window: window.start):
+    for window in sorted(filter(len, clipped), key=lambda window: window.start):
         if merged and window.start <= merged[-1].stop:
             merged[-1] = range(merged[-1].start, max(merged[-1].stop, window.stop))
         else:
             merged.append(window)
-    return tuple(range(max(window.start, 1), min(window.stop, hours)) for window in merged if max(window.start, 1) < hours)
+    return tuple(merged)
 
 
 @dataclass(frozen=True, slots=True)

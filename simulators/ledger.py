@@ -18,6 +18,7 @@ from typing import Final
 from schemas.registers import Medium
 from simulators import blobs, quotas, registry
 from simulators.device import Device
+from simulators.fleet import Fleet
 from simulators.messages import Fate, Message, Outcome
 from simulators.run import Run
 from simulators.site import Institution
@@ -81,7 +82,9 @@ class Ledger:
             transaction.executemany("INSERT INTO truth VALUES (?,?,?,?)", (_truth(each, run) for each in run.devices))
             for institution in run.fleet.institutions:
                 transaction.executemany("INSERT INTO institution_month VALUES (?,?,?,?)", _totals(institution, run))
-                transaction.executemany("INSERT INTO expected_flag VALUES (?,?,?,?,?,?,?,?)", flags(institution, run))
+                transaction.executemany(
+                    "INSERT INTO expected_flag VALUES (?,?,?,?,?,?,?,?)", flags(institution, run.fleet, run.hours)
+                )
 
     def recorded(self, messages: Iterable[Message]) -> Iterator[Message]:
         """The messages to publish, each noted before it is handed on; those dropped are noted and kept back."""
@@ -148,13 +151,13 @@ def key(message: Message) -> bytes:
     return hashlib.sha256(message.topic.encode() + b"\0" + message.payload).digest()
 
 
-def flags(institution: Institution, run: Run) -> Iterator[Flag]:
-    """What every indicator should come to, in micro-units: over the constraint or not."""
-    month = run.fleet.month
+def flags(institution: Institution, fleet: Fleet, hours: int | None = None) -> Iterator[Flag]:
+    """What every indicator should come to in the month or its first hours, in micro-units: over the constraint or not."""
+    month = fleet.month
     starts = {"month": month.first_day, "year": f"{month.year}-01-01"}
     identity = institution.identity
     for indicator in quotas.INDICATORS:
-        used_micro = _main_micro(institution, indicator.medium, run.hours)
+        used_micro = _main_micro(institution, indicator.medium, hours or month.hours)
         for period_kind in registry.PERIOD_KINDS:
             allowed_milli = indicator.allowed_milli(identity.institution_class, period_kind, month)
             allowance_micro = allowed_milli * 1000 * identity.denominator(indicator.denominator)
