@@ -20,6 +20,12 @@
     compare.py      ledger against rows found in the database
     report.py       the comparison in words
     verify.py       the database's reader views -> compare -> report     (edge)
+    load.py         as many readings as a broker takes; window.py, frames.py: MQTT; raw.py: its connections (edge)
+    series.py       rows of a CSV or Parquet file                        (edge)
+    layout.py stamps.py samples.py   what stands where in it, its times, its amounts
+    replay.py       samples -> registers -> messages
+    elsewhere.py    registry CSV files of a load or a replayed file      (edge)
+    plot.py         what pictures of a fleet show; pictures.py, labels.py: drawn (edge)
     cli.py          `meterwarden simulate registry | publish | verify`
 
 Meets `ingest` only at `schemas`. Everything but the edges is a pure function of seed, size and month.

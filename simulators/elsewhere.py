@@ -1,6 +1,7 @@
 """Registry files for meters that are not the fleet's: those of a load, or of a replayed file."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Final
 from schemas.registers import MAIN_REGISTER, Medium
 from simulators.registry import COLUMNS
 
-REGION: Final = "ELSEWHERE"
 REQUIRED: Final = ("regions", "institutions", "denominators", "meters", "quotas")
 
 
@@ -31,9 +31,10 @@ class Installed:
 def write(of: Installed, meters: Iterable[str], directory: Path) -> list[Path]:
     """Write the files the registry import needs; denominators and quotas stay empty. Returns the paths."""
     directory.mkdir(parents=True, exist_ok=True)
+    region = re.sub(r"[^A-Za-z0-9]+", "-", of.timezone)  # one a zone, so that several imports agree
     rows: dict[str, Iterable[Sequence[object]]] = {
-        "regions": [(REGION, "elsewhere", of.timezone)],
-        "institutions": [(of.institution, of.institution, REGION, "other", "", "", "")],
+        "regions": [(region, of.timezone, of.timezone)],
+        "institutions": [(of.institution, of.institution, region, "other", "", "", "")],
         "meters": (_meter(of, code) for code in meters),
     }
     return [_write(directory / f"{name}.csv", COLUMNS[name], rows.get(name, ())) for name in REQUIRED]

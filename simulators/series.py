@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 Cells = Sequence[object]
-PARQUET_ROWS: Final = 4_096
+PARQUET_ROWS: Final = 512
 PARQUET_SUFFIXES: Final = (".parquet", ".pq")
 NO_PYARROW: Final = "Parquet needs pyarrow: pip install 'meterwarden[simulator]'"
 
