@@ -7,18 +7,27 @@
     charger.py      charging by arrivals
     site.py         one institution: size, class, its meters
     fleet.py        all institutions, in the mix of a real city
-    messages.py     a message as it will be published, and the readings in it
-    stream.py       fleet -> messages, hour by hour
-    faults.py       messages -> messages: late, published again, malformed extras
-    malformed.py    every kind of malformed message, with the reason intake should give
+    device.py       a register's device: interval, clock; all registers of an institution read at once
+    mishaps.py      what may happen to a register as it is shown
+    gateway.py      offline for hours, then the backlog in a burst; birth and will
+    scenario.py     rates and outages from a TOML file; scenarios/ holds those shipped
+    run.py          fleet and scenario -> who reads what, and what goes wrong with it
+    messages.py     a message as it will be published, what must become of it, its readings
+    written.py      readings as JSON, a day at a time
+    stream.py       run -> messages, in order of simulated time
+    faults.py       messages -> messages: lost, late, out of order, published again, wrong extras
+    malformed.py    every kind of wrong message, with the reason intake should give
     session.py      one MQTT 5 connection, counted by PUBACK             (edge)
     publisher.py    messages -> broker, over several connections         (edge)
     progress.py     what the user sees meanwhile                         (edge)
     registry.py     fleet -> registry CSV files                          (edge)
-    ledger.py       the oracle: a SQLite file of truth, messages and expected flags
-    checks.py       the comparison as SQL over the ledger
+    ledger.py       a SQLite file of truth, messages and expected flags; blobs.py: its hours and readings
+    oracle.py       published readings -> the hours and months they prove
+    expected.py     one device of the ledger and what must be derived of it
     compare.py      ledger against rows found in the database
-    report.py       the comparison in words
+    differences.py standings.py checks.py   of a device; of the flags; of messages, as SQL
+    reasons.py      why what is proved differs from the truth
+    notes.py        what a comparison notes; report.py: in words
     verify.py       the database's reader views -> compare -> report     (edge)
     load.py         as many readings as a broker takes; window.py, frames.py: MQTT; raw.py: its connections (edge)
     series.py       rows of a CSV or Parquet file                        (edge)
