@@ -1,6 +1,7 @@
 """Words on pictures: English, and Chinese beside it where a font of this machine can draw it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from matplotlib import font_manager, ft2font, rcParams
@@ -24,8 +25,17 @@ def words() -> Words:
 
 def chinese_font() -> str | None:
     """The first of the known fonts that is installed and holds the characters."""
+    _notice_new_fonts()
     installed = {entry.name: entry.fname for entry in font_manager.fontManager.ttflist}
     return next((name for name in CHINESE_FONTS if name in installed and _holds(installed[name])), None)
+
+
+def _notice_new_fonts() -> None:
+    """matplotlib keeps a list of fonts and misses what was installed since."""
+    known = {entry.fname for entry in font_manager.fontManager.ttflist}
+    for path in set(font_manager.findSystemFonts()) - known:
+        with suppress(OSError, RuntimeError):  # no font it can read
+            font_manager.fontManager.addfont(path)
 
 
 def _holds(path: str) -> bool:
