@@ -1,12 +1,12 @@
 """A seeded fleet of public institutions that publishes over MQTT, and the ledger of what it truly consumed and sent.
 
     month.py        the simulated month: its full local hours
-    profiles.py     how a total spreads over the hours, by class, weekday and hour
+    city/           who there is, how it behaves, what it truly consumes in a year: a package of its own
     quotas.py       invented sample quotas and what the fleet makes of them
     meter.py        one meter: the truth in integer micro-units, and what its display shows of it
-    charger.py      charging by arrivals
-    site.py         one institution: size, class, its meters
-    fleet.py        all institutions, in the mix of a real city
+    charger.py      a charger and its charging sessions
+    site.py         one institution in a month: its meters and chargers
+    fleet.py        all institutions of a month, in the mix of a real city
     device.py       a register's device: interval, clock; all registers of an institution read at once
     mishaps.py      what may happen to a register as it is shown
     gateway.py      offline for hours, then the backlog in a burst; birth and will
