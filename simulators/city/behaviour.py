@@ -45,7 +45,8 @@ STANDBY: Final = {
 COOLING_FROM_C: Final = 24.0
 HEATING_FROM_C: Final = 13.0
 FULL_AFTER_C: Final = 12.0
-HEATING_BY_ELECTRICITY: Final = {"air_conditioning": 0.8, "gas": 0.15, "": 0.45}
+HEATING_BY_ELECTRICITY: Final = {"air_conditioning": 0.5, "gas": 0.1, "": 0.3}
+"""As a share of what cooling takes for the same degrees; invented."""
 IN_VACATION: Final = 0.15
 DAY_NOISE: Final = 0.06
 HOUR_NOISE: Final = 0.08

@@ -54,4 +54,4 @@ def sun(seed: int, year: int) -> Series:
     angle = np.radians(15) * (of.hour + 0.5 - SOLAR_NOON)
     height = np.sin(LATITUDE) * np.sin(declination) + np.cos(LATITUDE) * np.cos(declination) * np.cos(angle)
     days = generator("clouds", seed, year).beta(1.6, 1.3, len(of.hour) // 24)
-    return np.asarray(0.9 * np.maximum(height, 0) * np.repeat(0.15 + 0.85 * days, 24))
+    return np.asarray(0.67 * np.maximum(height, 0) * np.repeat(0.15 + 0.85 * days, 24))

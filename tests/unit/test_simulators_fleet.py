@@ -1,8 +1,10 @@
 """The fleet: exact truth, displays that follow it, verdicts that have one right answer."""
 
+import hashlib
 from collections import Counter
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -121,6 +123,16 @@ def test_the_registry_of_a_year_is_the_same_in_every_month() -> None:
     """Or every month published would change meters that nobody touched."""
     tables = [registry.tables(fleet.build(12, 7, month)) for month in (Month(2025, 1), Month(2025, 9))]
     assert tables[0] == tables[1]
+
+
+def test_the_same_options_write_the_same_registry(tmp_path: Path) -> None:
+    """Byte for byte; another seed writes another."""
+
+    def digest(seed: int) -> str:
+        paths = registry.write(fleet.build(12, seed, MONTH), tmp_path)
+        return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+    assert digest(1) == digest(1) != digest(2)
 
 
 def test_sessions_add_up_to_the_chargers_register() -> None:
