@@ -18,7 +18,7 @@ from ingest.alerts import rules
 from ingest.broker.session import TakenOver
 from ingest.errors import Unavailable
 from ingest.logs import start_logging
-from ingest.settings import Settings, unknown_names, wrong_settings
+from ingest.settings import Settings, no_json, unknown_names, wrong_settings
 from ingest.storage.bootstrap import prepare
 from ingest.storage.connection import connected
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
@@ -44,15 +44,15 @@ main.add_command(replay)
 
 
 def _settings() -> Settings:
+    mistakes = unknown_names(os.environ)
     try:
         settings = Settings()
-        mistakes = "\n".join(unknown_names(os.environ))
     except ValidationError as error:
-        mistakes = wrong_settings(error)
-    except SettingsError as error:
-        mistakes = f'{error}: lists are written as JSON, for example ["a", "b"]'
+        mistakes.append(wrong_settings(error))
+    except SettingsError:
+        mistakes += no_json(os.environ)
     if mistakes:
-        raise click.ClickException(words("wrong settings, nothing was started:", "设置有误,未启动:") + f"\n{mistakes}")
+        raise click.ClickException("\n".join([words("wrong settings, nothing was started:", "设置有误,未启动:"), *mistakes]))
     return settings
 
 

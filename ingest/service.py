@@ -166,6 +166,7 @@ async def _watch_registry(settings: Settings, present: Present, metrics: Metrics
     while True:
         try:
             async with connected(settings.database, autocommit=True) as connection:
+                metrics.database_up.set(True)
                 await connection.execute(f"LISTEN {REGISTRY_CHANNEL}")
                 while True:
                     if await registry_version(settings.database) != present.registry.version:
@@ -173,6 +174,7 @@ async def _watch_registry(settings: Settings, present: Present, metrics: Metrics
                     async for _ in connection.notifies(timeout=settings.intake.registry_seconds, stop_after=1):
                         pass
         except Unavailable as error:
+            metrics.database_up.set(False)
             log.warning("registry not watched, trying again", extra={"reason": str(error)})
             await asyncio.sleep(delay_seconds(5))
 

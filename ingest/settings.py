@@ -159,14 +159,31 @@ class Settings(BaseSettings):
 
 
 def unknown_names(environment: Mapping[str, str]) -> list[str]:
-    """One line a METERWARDEN_ variable that names no group of settings, with what may have been meant."""
+    """One line a METERWARDEN_ variable that names no setting, with what may have been meant.
+
+    Names without `__` belong to other parts of the project too (the embedded stack, the simulator): only near misses are named.
+    """
     lines = []
     for name in sorted(environment):
-        group, nested, _ = name.removeprefix("METERWARDEN_").partition("__")
-        if name.startswith("METERWARDEN_") and nested and group.lower() not in Settings.model_fields:
-            close = difflib.get_close_matches(group.lower(), Settings.model_fields, n=1)
-            meant = f"; did you mean METERWARDEN_{close[0].upper()}__?" if close else ""
-            lines.append(f"{name}: there are no such settings{meant}")
+        group, nested, _ = name.upper().removeprefix("METERWARDEN_").lower().partition("__")
+        if not name.upper().startswith("METERWARDEN_") or group in Settings.model_fields:
+            continue
+        close = difflib.get_close_matches(group, Settings.model_fields, n=1, cutoff=0.6 if nested else 0.85)
+        if nested or close:
+            meant = f"; did you mean METERWARDEN_{close[0].upper()}{nested}?" if close else ""
+            lines.append(f"{name}: there is no such setting{meant}")
+    return lines
+
+
+def no_json(environment: Mapping[str, str]) -> list[str]:
+    """One line a METERWARDEN_ variable that holds plain text where a list or a group of settings is wanted."""
+    lines = []
+    for name in sorted(environment):
+        group, _, inner = name.upper().removeprefix("METERWARDEN_").lower().partition("__")
+        field = Settings.model_fields.get(group) if name.upper().startswith("METERWARDEN_") else None
+        if field is not None and group != "shutdown_grace_seconds" and inner in ("", "filters"):
+            example = '["a", "b"]' if inner else f"METERWARDEN_{group.upper()}__..., one variable each"
+            lines.append(f"{name}: write it as {example}")
     return lines
 
 

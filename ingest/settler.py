@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
@@ -15,7 +16,7 @@ from ingest.metrics import Metrics
 from ingest.retry import delay_seconds
 from ingest.settings import Settings
 from ingest.settlement import settle_round
-from ingest.storage.connection import Connection, connected
+from ingest.storage.connection import Connection, as_unavailable, connected
 from ingest.storage.queries import QUERIES
 from ingest.storage.settlement import open_round
 from ingest.storage.standings import current_standings
@@ -33,24 +34,35 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class Setbacks:
+    """Faults not yet made good: each halves the next round and lengthens the wait, each round done takes one back."""
+
+    count: int = 0
+
+    def limit(self, channel_hours: int) -> int:
+        """How many channel-hours the next round may take, so that one too large for the database shrinks until it fits."""
+        return max(channel_hours >> self.count, 1)
+
+
 async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clock: Clock = utc_now) -> None:
     """Settle until cancelled; a fault ends the round, never the settler."""
-    attempt = 0
+    setbacks = Setbacks()
     while True:
         try:
             async with connected(settings.database) as connection:
                 await _wait_for_lock(connection, settings.settlement.round_seconds)
-                attempt = 0
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(announcer.run(), name="meterwarden.announcer")
-                    tasks.create_task(_rounds(connection, settings, metrics, announcer, clock), name="meterwarden.rounds")
+                    rounds = _rounds(connection, settings, setbacks, metrics, announcer, clock)
+                    tasks.create_task(rounds, name="meterwarden.rounds")
         except* Unavailable as errors:
-            attempt += 1
+            setbacks.count += 1
             metrics.rounds.labels("failed").inc()
-            log.warning("settlement interrupted", extra={"reason": _words(errors), "attempt": attempt})
+            log.warning("settlement interrupted", extra={"reason": _words(errors), "setbacks": setbacks.count})
         finally:
             _let_go(metrics)
-        await asyncio.sleep(delay_seconds(attempt))
+        await asyncio.sleep(delay_seconds(setbacks.count))
 
 
 def _let_go(metrics: Metrics) -> None:
@@ -71,27 +83,33 @@ async def _wait_for_lock(connection: Connection, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-async def _rounds(connection: Connection, settings: Settings, metrics: Metrics, announcer: Announcer, clock: Clock) -> None:
-    metrics.settling.set(1)
-    await open_round(connection)
-    await _show(connection, metrics, announcer, clock())
+async def _rounds(
+    connection: Connection, settings: Settings, setbacks: Setbacks, metrics: Metrics, announcer: Announcer, clock: Clock
+) -> None:
+    """Rounds without end; raises Unavailable."""
     thresholds = Thresholds(
         warning_ratio=Decimal(str(settings.quota.warning_ratio)),
         completeness=Decimal(str(settings.quota.completeness)),
         projection_days=settings.quota.projection_days,
     )
-    while True:
-        started = time.monotonic()
-        done = await settle_round(connection, clock(), settings.settlement.channel_hours, thresholds)
-        if done:
-            metrics.rounds.labels("done").inc()
-            metrics.round_seconds.observe(time.monotonic() - started)
-        if done.standings:
-            await _show(connection, metrics, announcer, clock())
-        await _count_waiting(connection, metrics)
-        metrics.last_round.set_to_current_time()
-        if not done:
-            await asyncio.sleep(settings.settlement.round_seconds)
+    metrics.settling.set(1)
+    with as_unavailable():
+        await open_round(connection)
+        await _show(connection, metrics, announcer, clock())
+        while True:
+            started = time.monotonic()
+            limit = setbacks.limit(settings.settlement.channel_hours)
+            done = await settle_round(connection, clock(), limit, thresholds)
+            setbacks.count = max(setbacks.count - 1, 0)
+            if done:
+                metrics.rounds.labels("done").inc()
+                metrics.round_seconds.observe(time.monotonic() - started)
+            if done.standings:
+                await _show(connection, metrics, announcer, clock())
+            await _count_waiting(connection, metrics)
+            metrics.last_round.set_to_current_time()
+            if not done:
+                await asyncio.sleep(settings.settlement.round_seconds)
 
 
 async def _show(connection: Connection, metrics: Metrics, announcer: Announcer, now: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 from ingest.errors import Reason, Rejection
 from schemas.reading import CODE
 
-_CODE: Final = re.compile(CODE).match
+_CODE: Final = re.compile(CODE).fullmatch
 
 Kind = Literal["reading", "readings", "session"]
 

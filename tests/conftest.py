@@ -5,20 +5,14 @@ import os
 import random
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 import pytest
-from pydantic import SecretStr
 
-from ingest.settings import DatabaseSettings
 from ingest.stack import Stack
-from ingest.storage.bootstrap import ROLES, bootstrap
+from ingest.storage.bootstrap import bootstrap
 from ingest.storage.migrate import migrate
-
-TEMPLATE = "meterwarden_template"
-PASSWORDS = {role: secrets.token_urlsafe(16) for role in ROLES}
+from tests.databases import PASSWORDS, TEMPLATE, Database, database_of
 
 
 def pytest_report_header() -> str:
@@ -44,38 +38,6 @@ def stack() -> Iterator[Stack]:
         yield running
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
-    """A database of the test's own, and how each role reaches it."""
-
-    name: str
-    superuser_url: str
-    owner_url: str
-    writer_url: str
-    reader_url: str
-
-    @property
-    def settings(self) -> DatabaseSettings:
-        """As the service is given it."""
-        return DatabaseSettings(url=SecretStr(self.writer_url))
-
-    async def rows(self, query: str, *parameters: object) -> list[tuple]:
-        """The rows of a query, as superuser."""
-        async with await psycopg.AsyncConnection.connect(self.superuser_url, autocommit=True) as connection:
-            return await (await connection.execute(query, parameters)).fetchall()
-
-    async def run(self, query: str, *parameters: object) -> None:
-        """Run a statement, as superuser."""
-        async with await psycopg.AsyncConnection.connect(self.superuser_url, autocommit=True) as connection:
-            await connection.execute(query, parameters)
-
-
-def database_of(stack: Stack, name: str) -> Database:
-    """The URLs of a database on the stack's server."""
-    owner, writer, reader = (stack.postgres.url(name, role, PASSWORDS[role]) for role in ROLES)
-    return Database(name, stack.postgres.url(name), owner, writer, reader)
-
-
 @pytest.fixture(scope="session")
 def template(stack: Stack) -> str:
     """A migrated database that no one may connect to, to clone from."""
@@ -97,9 +59,6 @@ async def database(stack: Stack, template: str) -> AsyncIterator[Database]:
     name = f"test_{secrets.token_hex(4)}"
     async with await psycopg.AsyncConnection.connect(stack.postgres.url(), autocommit=True) as connection:
         await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        await connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
-        await connection.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO meterwarden_writer")
-        await connection.execute(f"GRANT CONNECT ON DATABASE {name} TO meterwarden_reader")
         yield database_of(stack, name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -109,6 +68,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.services)
-
-
-ROOT = Path(__file__).parent.parent

@@ -8,7 +8,7 @@ from typing import Any
 from ingest.storage.connection import connected
 from ingest.storage.registry_csv import read_files
 from ingest.storage.registry_import import Difference, apply_registry
-from tests.conftest import Database
+from tests.databases import Database
 
 QUOTA = {
     "standard": "SAMPLE", "edition": "1", "table": "1", "jurisdiction": "-", "class": "government", "period_kind": "month",
@@ -23,7 +23,15 @@ QUOTAS = (
 
 def institution(code: str = "I1", *, region: str = "XN", area: float = 1000, people: float = 100, **other: Any) -> dict[str, Any]:
     """An institution line with its denominators."""
-    return {"institution": code, "name": f"单位 {code}", "region": region, "class": "government", "area": area, "people": people, **other}
+    return {
+        "institution": code,
+        "name": f"单位 {code}",
+        "region": region,
+        "class": "government",
+        "area": area,
+        "people": people,
+        **other,
+    }
 
 
 def meter(code: str = "E1", of: str = "I1", medium: str = "electricity", **other: Any) -> dict[str, Any]:
@@ -49,7 +57,13 @@ def write_files(
     _write(
         directory / "denominators.csv",
         [
-            {"institution": one["institution"], "denominator": kind, "value": one[key], "valid_from": "2020-01-01", "source": "test"}
+            {
+                "institution": one["institution"],
+                "denominator": kind,
+                "value": one[key],
+                "valid_from": "2020-01-01",
+                "source": "test",
+            }
             for one in institutions
             for kind, key in (("floor_area_m2", "area"), ("people", "people"))
             if one[key] is not None

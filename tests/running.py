@@ -22,7 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from psycopg.conninfo import make_conninfo
 
 from ingest.stack import Mosquitto, Programs, free_port, places
-from tests.conftest import Database
+from tests.databases import Database
 
 T = TypeVar("T")
 READY_SECONDS: Final = 20.0

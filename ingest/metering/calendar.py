@@ -54,7 +54,9 @@ class Calendar:
         return FIRST_DAY + position
 
     def day_start(self, day: Day) -> Instant:
-        """The first instant of a local day."""
+        """The first instant of a local day. Raises ValueError outside 2000 to 2100."""
+        if not FIRST_DAY <= day <= LAST_DAY:
+            raise ValueError(f"day number {day} lies outside the years 2000 to 2099")
         return self.midnights[day - FIRST_DAY]
 
     def year_start(self, year: int) -> Instant:
@@ -91,7 +93,7 @@ def calendar(timezone: str) -> Calendar:
     """
     try:
         zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: a directory of zones, such as Asia
         raise ValueError(f"time zone {timezone!r} is not known: use an IANA name such as Asia/Shanghai") from error
     starts = [datetime.fromordinal(day).replace(tzinfo=zone) for day in range(FIRST_DAY, LAST_DAY + 1)]
     shifts = {_offset_us(start) % HOUR_US for start in starts}

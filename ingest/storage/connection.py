@@ -1,7 +1,7 @@
 """How a connection to the database is opened, and which of its errors are the world's."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,11 +56,19 @@ async def connected(settings: DatabaseSettings, *, autocommit: bool = False) -> 
     """A connection for the length of a block; whatever the database refuses or fails at inside it is raised as Unavailable."""
     connection = await connect(settings, autocommit=autocommit)
     try:
-        yield connection
-    except psycopg.Error as error:
-        raise unavailable(error) from error
+        with as_unavailable():
+            yield connection
     finally:
         await connection.close()
+
+
+@contextmanager
+def as_unavailable() -> Iterator[None]:
+    """Whatever the database refuses or fails at inside the block is the world's fault."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise unavailable(error) from error
 
 
 def is_worlds(error: psycopg.Error) -> bool:

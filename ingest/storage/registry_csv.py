@@ -5,13 +5,13 @@ The columns are described in docs/registry.md.
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from ingest.metering.calendar import calendar, moment
 from ingest.storage.registry_lines import FILES, Line, QuotaLine
 from schemas.registers import Medium
 
@@ -47,11 +47,14 @@ def _read(path: Path, model: type[Line], name: str, mistakes: list[str]) -> list
         return []
     lines = []
     try:
-        rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+        rows = list(_rows(path))
     except UnicodeDecodeError:
         mistakes.append(f"{path}: not UTF-8; save it as UTF-8 (a spreadsheet offers 'CSV UTF-8')")
         return []
-    for number, values in enumerate(rows, start=2):
+    except csv.Error as error:
+        mistakes.append(f"{path}: {error}; open it in a spreadsheet and save it again as CSV")
+        return []
+    for number, values in rows:
         if None in values:
             mistakes.append(f"{path.name}:{number}: more fields than the header has columns; quote fields that hold a comma")
             continue
@@ -60,6 +63,17 @@ def _read(path: Path, model: type[Line], name: str, mistakes: list[str]) -> list
         except ValidationError as error:
             mistakes += [f"{path.name}:{number}: {_words(detail)}" for detail in error.errors(include_url=False)]
     return lines
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str | None, Any]]]:
+    """The lines of a file under their column names, each with the number of the file's line it ends in."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        columns = list(reader.fieldnames or ())
+        if len(set(columns)) < len(columns) or "line_number" in columns:
+            raise csv.Error("a column stands twice in the header, or is called line_number")
+        for values in reader:
+            yield reader.line_num, dict(values)
 
 
 def _words(detail: Any) -> str:
@@ -124,6 +138,8 @@ def _overlaps(name: str, lines: Iterable[Any], key: Callable[[Any], tuple[Any, .
             yield _at(name, line, "valid_to: must lie after valid_from")
         elif previous is not None and key(previous) == key(line) and begin(line, zone(line)) < end(previous, zone(line)):
             yield _at(name, line, f"valid_from: lies within the time of line {previous.line_number}; end that one with valid_to")
+            previous = max(previous, line, key=lambda either: end(either, zone(either)))
+            continue
         previous = line
 
 
@@ -162,7 +178,7 @@ def end(line: Any, zone: str) -> datetime:
 
 def _moment(at: date | datetime, zone: str) -> datetime:
     """A date is the local midnight it begins with."""
-    return at if isinstance(at, datetime) else moment(calendar(zone).day_start(at.toordinal()))
+    return at if isinstance(at, datetime) else datetime.combine(at, time(), ZoneInfo(zone)).astimezone(UTC)
 
 
 def _at(name: str, line: Line, text: str) -> str:

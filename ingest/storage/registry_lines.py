@@ -9,11 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from ingest.metering.calendar import calendar
 from ingest.metering.quotas import INDICATORS
-from schemas.reading import CODE, RFC3339
+from schemas.reading import CODE, RFC3339, utc
 from schemas.registers import MAIN_REGISTER, REGISTERS, Medium
 
 Code = Annotated[str, StringConstraints(pattern=CODE)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,400}$")]
 Positive = Annotated[Decimal, Field(gt=0)]
 Day = Annotated[date, BeforeValidator(lambda text: _day(text))]
 Instant = Annotated[date | datetime, BeforeValidator(lambda text: _instant(text))]
@@ -34,19 +34,17 @@ def _day(text: object) -> object:
     """Only a plain date: pydantic would also take a number, as seconds since 1970."""
     if not isinstance(text, str):
         return text
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        raise ValueError("write a date such as 2026-01-01")
+    if not re.fullmatch(r"(19|[2-9][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError("write a date such as 2026-01-01, not before 1900")
     return date.fromisoformat(text)
 
 
 def _instant(text: object) -> object:
     """A date, or a time with its offset."""
-    if not isinstance(text, str) or not re.match(RFC3339, text):
-        try:
-            return _day(text)
-        except ValueError as error:
-            raise ValueError("write a date such as 2026-01-01, or a time with its offset") from error
-    return datetime.fromisoformat(text)
+    try:
+        return utc(text) if isinstance(text, str) and re.fullmatch(RFC3339, text) else _day(text)
+    except ValueError as error:
+        raise ValueError("write a date such as 2026-01-01, or a time with its offset, such as 2026-01-01T08:00:00+08:00") from error
 
 
 class Line(BaseModel):

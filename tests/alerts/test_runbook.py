@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from ingest.metrics import Metrics
 from ingest.settings import Settings
-from tests.conftest import Database
+from tests.databases import Database
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
 

@@ -7,7 +7,7 @@ import pytest
 
 from ingest.stack import Stack
 from schemas.topics import gateway_readings
-from tests.conftest import Database
+from tests.databases import Database
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
     Service,
@@ -79,8 +79,8 @@ async def test_many_poisoned_messages_are_each_found(stack: Stack, database: Dat
     """Every tenth message of a batch, in batches of many readings too: exactly those are quarantined."""
     poison = [reading(10_000 + n, POISON_KWH) for n in range(10)]
     good = readings(range(90))
-    several = {"readings": [{"read_at": at(20_000 + n).isoformat(), "energy_import_kwh": kwh} for n, kwh in enumerate((1, POISON_KWH))]}
-    poison.append(json.dumps(several).encode())
+    several = [{"read_at": at(20_000 + n).isoformat(), "energy_import_kwh": kwh} for n, kwh in enumerate((1, POISON_KWH))]
+    poison.append(json.dumps({"readings": several}).encode())
     mixed = [one for n, each in enumerate(poison) for one in (each, *good[9 * n : 9 * n + 9])]
     async with running_service(database, stack.mosquitto, tmp_path, batch__messages=len(mixed), batch__age_seconds=5) as service:
         await publish_with_paho(stack.mosquitto, topic(code), mixed)
@@ -93,7 +93,7 @@ async def test_many_poisoned_messages_are_each_found(stack: Stack, database: Dat
 async def test_a_fault_that_hits_every_message_quarantines_none_and_passes_when_it_is_mended(
     stack: Stack, database: Database, tmp_path: Path, code: str
 ) -> None:
-    """A privilege is missing: nothing is discarded or acknowledged, readiness falls; granted again, all is stored without a restart."""
+    """A privilege is missing: nothing is discarded or acknowledged, readiness falls; granted again, all is stored."""
     async with running_service(database, stack.mosquitto, tmp_path) as service:
         await database.run("REVOKE INSERT ON metering.mark FROM meterwarden_writer")
         await publish(stack.mosquitto, topic(code), readings(range(50)))

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.stack import Postgres, Stack, free_port
 from ingest.storage.bootstrap import ROLES, prepare
-from tests.conftest import Database
+from tests.databases import Database
 from tests.proxy import Proxy
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
@@ -49,7 +49,8 @@ async def nothing_is_lost_or_doubled(database: Database, number: int) -> None:
     """Every reading once, none in dispute, no message in quarantine."""
     await eventually(lambda: has_stored(database, number), f"{number} stored", 30)
     assert expected(range(number)) == await stored(database)
-    assert [(0, 0)] == await database.rows("SELECT (SELECT count(*) FROM metering.quarantine), (SELECT count(*) FROM metering.conflict)")
+    for table in ("quarantine", "conflict"):
+        assert [] == await database.rows(f"SELECT FROM metering.{table}")
 
 
 async def has_stored(database: Database, number: int) -> bool:
@@ -99,8 +100,9 @@ async def test_a_service_killed_while_it_works_off_a_backlog_loses_and_doubles_n
         await publish_with_paho(stack.mosquitto, topic(code), readings(range(STREAM)))
         for _ in range(4):
             await service.start()
-            before, more = len(await stored(database)), rng.randrange(1, STREAM // 5)
-            await eventually(lambda least=before + more: has_stored(database, least), f"{more} more stored")
+            before, more = len(await stored(database)), rng.randrange(1, STREAM // 8)
+            least = min(before + more, STREAM)  # a slow machine kills late: all may be stored before the last kill
+            await eventually(lambda least=least: has_stored(database, least), f"{more} more stored")
             await service.kill()
         await service.start()
         await service.ready()
@@ -116,7 +118,9 @@ async def own_database(stack: Stack, directory: Path) -> AsyncIterator[tuple[Pos
         try:
             await asyncio.to_thread(server.start)
             prepared = await prepare(server.url(), "meterwarden", directory / "passwords")
-            yield server, Database("meterwarden", server.url("meterwarden"), *(prepared.url_with_password(role) for role in ROLES))
+            passwords = [prepared.password_files[role].read_text(encoding="utf-8").strip() for role in ROLES]
+            urls = [server.url("meterwarden", role, password) for role, password in zip(ROLES, passwords, strict=True)]
+            yield server, Database("meterwarden", server.url("meterwarden"), *urls)
         finally:
             await asyncio.to_thread(server.stop, "immediate")
 
@@ -175,17 +179,22 @@ async def test_broker_connections_cut_in_mid_stream_cost_nothing(
             assert 1 <= await service.metric("broker_reconnects_total")
 
 
-async def test_a_broker_stopped_in_mid_stream_keeps_what_was_not_acknowledged(
+async def test_a_broker_restarted_with_a_full_queue_keeps_what_was_not_acknowledged(
     stack: Stack, database: Database, tmp_path: Path, code: str
 ) -> None:
-    """A broker stopped in order saves its queue; packet identifiers begin anew, and no old acknowledgement frees a new message."""
+    """A broker stopped in order saves its queue; packet identifiers begin anew, and no old acknowledgement frees a new message.
+
+    What is published between its restart and our reconnect is another matter: mosquitto 2.0 does not restore shared subscriptions.
+    """
     with own_broker(stack.programs) as broker:
         broker.start()
         async with running_service(database, broker, tmp_path, **SMALL_BATCHES) as service:
-            for begin in range(0, STREAM, STREAM // 3):
+            for number, begin in enumerate(range(0, STREAM, STREAM // 3), start=2):
                 await publish_with_paho(broker, topic(code), readings(range(begin, begin + STREAM // 3)))
                 await asyncio.to_thread(broker.restart)
+                await eventually(lambda number=number: len(service.log_lines("subscribed")) == number, "subscribed again")
             await nothing_is_lost_or_doubled(database, STREAM)
+            assert {True} == {line["session_present"] for line in service.log_lines("subscribed")[1:]}
             assert 0 == await service.metric("broker_sessions_lost_total")
 
 

@@ -13,7 +13,7 @@ from ingest.settlement import Round, settle_round
 from ingest.storage.connection import connected
 from ingest.storage.settlement import open_round
 from ingest.storage.writer import Writer
-from tests.conftest import Database
+from tests.databases import Database
 from tests.registries import channels, import_files, write_files
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -101,7 +101,7 @@ async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(datab
 async def test_any_order_duplication_and_batching_gives_identical_rows(
     database: Database, tmp_path: Path, seed: int, zone: str
 ) -> None:
-    """Readings shuffled, repeated, split into batches and settled in between, in bounded rounds: the same rows, equal to a rebuild."""
+    """Readings shuffled, repeated, split into batches, settled in between in bounded rounds: the rows of a rebuild."""
     await import_files(database, write_files(tmp_path, timezone=zone))
     numbers = sorted((await channels(database)).values())
     rng = random.Random(seed)
@@ -147,7 +147,8 @@ async def test_a_silent_institution_is_not_assessable_and_says_why(database: Dat
     await settle_all(database)
 
     rows = await database.rows(
-        """SELECT DISTINCT indicator, level, missing_share::int FROM meterwarden.quota_status WHERE period_kind = 'month' ORDER BY 1"""
+        """SELECT DISTINCT indicator, level, missing_share::int FROM meterwarden.quota_status
+           WHERE period_kind = 'month' ORDER BY 1"""
     )
     assert [("electricity_per_area", "not_assessable", 1), ("water_per_person", "not_assessable", 1)] == rows
     assert Round(0, 0) == await _one_more(database)

@@ -136,7 +136,7 @@ def test_a_reading_that_becomes_disputed_leaves_no_trace(readings, pick, zone) -
 
 
 @given(histories(), zones)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_periods_add_up_to_the_register_exactly(readings, zone) -> None:
     """Hours + unallocated = day, days + unallocated = month ... = what the counted steps advanced, times the ratio."""
     zone = calendar(zone)
@@ -168,7 +168,7 @@ def _advanced(of: Channel, readings: dict[Instant, int]) -> int:
 
 
 @given(histories(), zones)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_quality_of_every_period_is_what_its_own_readings_prove(readings, zone) -> None:
     """Sums of the stored parts equal the definition, applied to each period directly."""
     zone = calendar(zone)

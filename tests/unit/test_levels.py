@@ -1,6 +1,5 @@
 """Levels: a fold over local days that nobody can talk up or down."""
 
-
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -204,7 +203,7 @@ def test_a_fold_resumed_anywhere_gives_the_same_days(
 
 
 @given(day_amounts, allowances, as_ofs, st.integers(0, 100_000))
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_more_consumption_never_lowers_the_level_of_a_day(
     amounts: list[tuple[int, int, int]], allowance: Decimal | None, as_of: Day, more: int
 ) -> None:
@@ -219,7 +218,7 @@ def test_more_consumption_never_lowers_the_level_of_a_day(
 
 
 @given(day_amounts, allowances, as_ofs)
-@settings(max_examples=500)
+@settings(max_examples=300)
 def test_exceeded_is_exactly_used_above_allowance(
     amounts: list[tuple[int, int, int]], allowance: Decimal | None, as_of: Day
 ) -> None:

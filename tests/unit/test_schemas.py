@@ -1,6 +1,5 @@
 """The wire contract: examples, pydantic models, published JSON Schema and the decoder say the same."""
 
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,5 @@
 """Topic names: what the contract writes, intake reads; everything else is refused."""
 
-
 import contextlib
 
 import pytest
@@ -61,11 +60,14 @@ def test_what_we_publish_ourselves_is_no_reading(institution: str, indicator: st
      "/metering/I1/electricity/E1/reading",
      "metering/I1/heat/H1/reading", "metering/I1/electricity/E1/Reading", "metering/I1/water/W1/session",
      "metering/I1/gateway/G1/status", "metering/I1/charger/C1/status", "metering/I1/gateway/G1/reading",
-     "metering/I1/charger/C1/readings", "meterwarden/I1/water/W1/reading", "metering/I1/ water/W1/reading",
+     "metering//water/W1/reading", "metering/I1/water//reading", "metering/I1/gateway//readings", "metering/I1/charger//session",
+     "metering/I 1/water/W1/reading", "metering/I1/water/.W1/reading", "metering/I1/water/水表/reading",
+     f"metering/I1/water/{'W' * 65}/reading", "metering/I1/charger/C1/readings",
+     "meterwarden/I1/water/W1/reading", "metering/I1/ water/W1/reading",
      "metering\\I1\\water\\W1\\reading"],
 )  # fmt: skip
 def test_any_other_topic_is_refused(topic: str) -> None:
-    """One level too many, too few, or misspelt."""
+    """One level too many, too few, misspelt, or no code."""
     with pytest.raises(Rejection) as refused:
         topics.parse(topic)
 
