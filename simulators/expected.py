@@ -93,7 +93,7 @@ class Expected:
     @cached_property
     def derived(self) -> Derived:
         """The hours and months that must come of them."""
-        return oracle.derived(self.counted[0], self.steps, self.limits.ratio_milli)
+        return oracle.derived(self.counted[0], self.counted[1], self.steps, self.limits.ratio_milli)
 
 
 _QUERY: Final = """

@@ -122,30 +122,30 @@ class Derived:
     silences: tuple[tuple[int, int], ...]
 
 
-def derived(times: Integers, found: Steps, ratio_milli: int) -> Derived:
+def derived(times: Integers, values: Integers, found: Steps, ratio_milli: int) -> Derived:
     """The consumption that steps prove."""
-    begin, end, advance = times[found.start], times[found.end], found.advance
+    begin, end, advance, value = times[found.start], times[found.end], found.advance, values[found.start]
     short = end - begin <= LINEAR_UP_TO_S
-    hours, amounts = _spread(begin[short], end[short], advance[short])
+    hours, amounts = _spread(begin[short], end[short], advance[short], value[short])
     months: defaultdict[str, int] = defaultdict(int)
     for month, amount in _by_month(hours, amounts):
         months[month] += amount * ratio_milli
-    silences = [*zip(begin[~short].tolist(), end[~short].tolist(), advance[~short].tolist(), strict=True)]
+    silences = [*zip(begin[~short].tolist(), end[~short].tolist(), advance[~short].tolist(), value[~short].tolist(), strict=True)]
     for silence in silences:
         for month, amount in _held_whole(*silence):
             months[month] += amount * ratio_milli
     return Derived(hours, amounts * ratio_milli, dict(months), tuple(silence[:2] for silence in silences))
 
 
-def _spread(begin: Integers, end: Integers, advance: Integers) -> tuple[Integers, Integers]:
-    """Hours and amounts: each step's advance is linear in time, rounded once at each edge of an hour, half-even."""
+def _spread(begin: Integers, end: Integers, advance: Integers, value: Integers) -> tuple[Integers, Integers]:
+    """Hours and amounts: the register is linear in time, its value rounded once at each edge of an hour, half-even."""
     first = begin // HOUR_SECONDS
     pieces = (end - 1) // HOUR_SECONDS - first + 1
     step = np.repeat(np.arange(len(begin)), pieces)
     number = np.arange(len(step)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     hour = first[step] + number
     until = np.minimum((hour + 1) * HOUR_SECONDS, end[step])
-    reached = half_even(advance[step] * (until - begin[step]), (end - begin)[step])
+    reached = half_even(advance[step] * (until - begin[step]), (end - begin)[step], value[step])
     booked = np.where(number == 0, 0, np.roll(reached, 1))
     hours, position = np.unique(hour, return_inverse=True)
     amounts = np.zeros(len(hours), np.int64)
@@ -153,11 +153,11 @@ def _spread(begin: Integers, end: Integers, advance: Integers) -> tuple[Integers
     return hours * HOUR_SECONDS, amounts
 
 
-def half_even(numerator: Integers, denominator: Integers) -> Integers:
-    """The quotient, rounded to the nearest integer, a tie to the even one."""
+def half_even(numerator: Integers, denominator: Integers, beyond: Integers) -> Integers:
+    """The quotient, rounded to the nearest integer; a tie so that it is even together with what it goes `beyond`."""
     quotient, remainder = np.divmod(numerator, denominator)
     twice = 2 * remainder
-    rounded: Integers = quotient + ((twice > denominator) | ((twice == denominator) & (quotient % 2 == 1)))
+    rounded: Integers = quotient + ((twice > denominator) | ((twice == denominator) & ((quotient + beyond) % 2 == 1)))
     return rounded
 
 
@@ -171,12 +171,12 @@ def _by_month(hours: Integers, amounts: Integers) -> Iterator[tuple[str, int]]:
         at = until
 
 
-def _held_whole(begin_s: int, end_s: int, advance: int) -> Iterator[tuple[str, int]]:
+def _held_whole(begin_s: int, end_s: int, advance: int, value: int) -> Iterator[tuple[str, int]]:
     """A silence belongs to the month that holds it whole, or to none; a year's end splits it, linearly."""
     at, booked = begin_s, 0
     for year in range(local(begin_s).year + 1, local(end_s - 1).year + 2):
         until = min(int(datetime(year, 1, 1, tzinfo=ZONE).timestamp()), end_s)
-        reached = int(half_even(np.int64(advance * (until - begin_s)), np.int64(end_s - begin_s)))  # type: ignore[arg-type]
+        reached = int(half_even(np.int64(advance * (until - begin_s)), np.int64(end_s - begin_s), np.int64(value)))  # type: ignore[arg-type]
         if month_of(at) == month_of(until - 1):
             yield month_of(at), reached - booked
         at, booked = until, reached

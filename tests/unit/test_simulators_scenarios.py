@@ -96,7 +96,7 @@ def array(*numbers: int) -> oracle.Integers:
 @given(st.integers(-(2**50), 2**50), st.integers(1, 2**20))
 def test_half_even_is_what_python_rounds_to(numerator: int, denominator: int) -> None:
     """Ties go to the even integer."""
-    assert oracle.half_even(array(numerator), array(denominator)).tolist() == [round(Fraction(numerator, denominator))]
+    assert oracle.half_even(array(numerator), array(denominator), array(0)).tolist() == [round(Fraction(numerator, denominator))]
 
 
 @given(
@@ -109,7 +109,7 @@ def test_hours_and_silences_add_up_to_the_register(steps: list[tuple[int, int]],
     values = np.cumsum([500, *(advance for _, advance in steps)])
     limits = LIMITS._replace(cap_per_hour=10**9)
     found = oracle.steps(times, values, limits)
-    derived = oracle.derived(times, found, limits.ratio_milli)
+    derived = oracle.derived(times, values, found, limits.ratio_milli)
     assert sum(derived.months.values()) == (values[-1] - values[0]) * limits.ratio_milli
     silent = sum(advance for seconds, advance in steps if seconds > oracle.LINEAR_UP_TO_S)
     assert int(derived.amounts.sum()) == (values[-1] - values[0] - silent) * limits.ratio_milli
@@ -146,9 +146,12 @@ def test_a_silence_is_booked_in_the_month_that_holds_it_whole() -> None:
     """Across two months in none; across a year's end it is split."""
     begin_s = Month(2026, 11).start_s - 10 * HOUR_SECONDS
     across = array(begin_s, begin_s + 20 * HOUR_SECONDS)
-    assert oracle.derived(across, oracle.steps(across, array(0, 1000), LIMITS), 1).months == {}
+    assert oracle.derived(across, array(0, 1000), oracle.steps(across, array(0, 1000), LIMITS), 1).months == {}
     within = across - 24 * HOUR_SECONDS
-    assert oracle.derived(within, oracle.steps(within, array(0, 1000), LIMITS), 1).months == {"2026-10": 1000}
+    assert oracle.derived(within, array(0, 1000), oracle.steps(within, array(0, 1000), LIMITS), 1).months == {"2026-10": 1000}
     year_s = Month(2027, 1).start_s - 5 * HOUR_SECONDS
     over = array(year_s, year_s + 20 * HOUR_SECONDS)
-    assert oracle.derived(over, oracle.steps(over, array(0, 1000), LIMITS), 1).months == {"2026-12": 250, "2027-01": 750}
+    assert oracle.derived(over, array(0, 1000), oracle.steps(over, array(0, 1000), LIMITS), 1).months == {
+        "2026-12": 250,
+        "2027-01": 750,
+    }
