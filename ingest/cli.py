@@ -4,7 +4,9 @@ import asyncio
 import os
 import shlex
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 import click
 import psycopg
@@ -26,19 +28,44 @@ from ingest.storage.rebuild import forget_and_mark
 from ingest.storage.registry_csv import RegistryFault, read_files
 from ingest.storage.registry_import import Difference, apply_registry
 from ingest.words import words
-from simulators.cli import simulate
 
 SHOWN_LINES = 20
 """Lines of a difference shown before they are only counted."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+SIMULATOR: Final = {"simulate": "simulators.cli", "replay": "simulators.commands.replay", "verify": "simulators.commands.verify"}
+"""Commands of the simulator, and the module each is in: loaded when asked for, because the service runs without its libraries."""
+
+
+class Commands(click.Group):
+    """The service's commands, and the simulator's, which are loaded on demand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, whether its libraries are there or not."""
+        return sorted([*super().list_commands(ctx), *SIMULATOR])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, or one that says what to install."""
+        if cmd_name not in SIMULATOR:
+            return super().get_command(ctx, cmd_name)
+        try:
+            command: click.Command = getattr(import_module(SIMULATOR[cmd_name]), cmd_name)
+        except ModuleNotFoundError as error:
+            return _not_installed(cmd_name, error.name or "")
+        return command
+
+
+def _not_installed(name: str, library: str) -> click.Command:
+    def refuse() -> None:
+        raise click.ClickException(f"{library} is not installed: pip install 'meterwarden[simulator]'")
+
+    return click.Command(name, callback=refuse, help="(not installed: pip install 'meterwarden[simulator]')")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="meterwarden")
 def main() -> None:
     """Meter readings from MQTT into TimescaleDB, none lost, none doubled; consumption; institutions over quota."""
-
-
-main.add_command(simulate)
 
 
 def _settings() -> Settings:
@@ -206,10 +233,11 @@ def _passwords(state: stack.State) -> Path:
 @click.option("--keep", is_flag=True, envvar="KEEP", help="leave everything running until Ctrl-C")
 @click.option("--institutions", default=40, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--seed", default=7, show_default=True)
-def demo(keep: bool, institutions: int, seed: int) -> None:
+@click.option("--scenario", default="messy", show_default=True, help="what goes wrong: a scenario of the simulator, or a TOML file")
+def demo(keep: bool, institutions: int, seed: int, scenario: str) -> None:
     """The main job on real servers: a month of readings in, the institutions over quota out."""
     try:
-        agrees = asyncio.run(demonstration.demo(institutions, seed, keep=keep, say=_progress))
+        agrees = asyncio.run(demonstration.demo(institutions, seed, scenario, keep=keep, say=_progress))
     except (stack.StackError, demonstration.DemoFailed) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(0 if agrees else 1)

@@ -26,6 +26,11 @@ def gateway_readings(institution: str, gateway: str) -> str:
     return f"metering/{institution}/gateway/{gateway}/readings"
 
 
+def gateway_status(institution: str, gateway: str) -> str:
+    """Where a gateway's birth and will go, retained."""
+    return f"metering/{institution}/gateway/{gateway}/status"
+
+
 def charger_session(institution: str, charger: str) -> str:
     """Where a charger publishes its sessions."""
     return f"metering/{institution}/charger/{charger}/session"

@@ -1,70 +1,102 @@
-"""Ledger against the rows found in the database.
+"""Ledger against the rows found in the database, a device at a time.
 
-The caller gives rows in chunks, in any order, already as integers: microseconds, thousandths of a register's unit, micro-units
-of an amount. They go into temporary tables beside the ledger, so memory stays bounded and the ledger unchanged.
+The caller gives a device's rows as integers: Unix microseconds, thousandths of a register's unit, micro-units of an amount. So
+memory holds one device, and the ledger is only read.
 """
 
 import sqlite3
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Final
 
-from simulators import checks
-from simulators.report import Finding, Largest, Report
+from simulators import checks, differences, expected
+from simulators.differences import Columns
+from simulators.expected import Expected, Key
+from simulators.notes import Notes, Tell
+from simulators.report import Finding, Report
+from simulators.standings import Row, Standings
 
-EXAMPLES: Final = 5
 UNFINISHED: Final = "ledger of a publishing run that did not finish"
-Row = Sequence[Any]
+NOTHING: Final[Columns] = ((), (), ())
+Compare = Callable[[Expected, Columns, Notes], None]
 
 
 class Comparison:
-    """A ledger opened for reading, the tables of what was found, and how often a key came twice."""
+    """A ledger opened for reading, and what was noted so far. Per device first readings, hours, months; then the rest, once."""
 
-    def __init__(self, ledger: sqlite3.Connection) -> None:
+    def __init__(self, ledger: sqlite3.Connection, tell: Tell | None = None) -> None:
         self._ledger = ledger
-        self._repeated: Counter[str] = Counter()
+        self._notes = Notes(tell)
+        self._standings = Standings()
+        self._seen: dict[str, set[Key]] = {what: set() for what in COMPARED}
+        self._readings_expected = self._readings_found = 0
         ledger.executescript(checks.FOUND)
 
-    def found(self, table: str, rows: Iterable[Row]) -> None:
-        """Add rows of the database to a table of `checks.FOUND`; a key that comes twice is kept once and counted."""
-        chunk = list(rows)
-        cursor = self._ledger.executemany(checks.INSERT[table], chunk)
-        self._repeated[table] += len(chunk) - max(cursor.rowcount, 0)
+    def found(self, what: str, key: Key, columns: Columns) -> None:
+        """Rows of one device, in order of time, as columns.
 
-    def report(self) -> Report:
-        """Compare what was found with the ledger."""
-        self._ledger.executescript(checks.VIEWS)
-        stored, rejected, repeated, quarantined, expected, found = self._ledger.execute(checks.COUNTS).fetchone()
+        readings: microseconds, thousandths, disputed; hours: microseconds, amounts; months: numbers such as 202610, amounts.
+        """
+        if key in self._seen[what]:
+            self._notes.wrong(f"devices twice in {what}", " ".join(key))
+        self._seen[what].add(key)
+        of = expected.device(self._ledger, key)
+        self._readings_found += len(columns[0]) if what == "readings" else 0
+        if of is None:
+            self._notes.wrong(f"{what} of a device that was never simulated", f"{' '.join(key)}: {len(columns[0])}")
+        else:
+            self._compare(what, of, columns)
+
+    def found_quarantine(self, rows: Iterable[tuple[bytes, str]]) -> None:
+        """Key and reason of every message there."""
+        self._ledger.executemany("INSERT OR IGNORE INTO found_quarantine VALUES (?,?)", rows)
+
+    def report(self, flags: Iterable[Row]) -> Report:
+        """What the comparison came to; `flags` are institution, indicator, kind and start of every exceeded period."""
+        self._absent()
+        for what, which in self._ledger.execute(checks.QUARANTINE):
+            self._notes.wrong(what, which)
+        self._standings.compare(self._ledger, flags, self._notes)
+        stored, disputed, rejected, repeated, quarantined, statuses, dropped = self._ledger.execute(checks.COUNTS).fetchone()
         return Report(
             stored=stored,
+            disputed=disputed,
             rejected=rejected,
             repeated=repeated,
             quarantined=quarantined,
-            readings_expected=expected,
-            readings_found=found,
-            months=self._largest("month"),
-            hours=self._largest("hour"),
-            flags_expected=frozenset(row[0] for row in self._ledger.execute(checks.EXPECTED_FLAGS)),
-            flags_raised=frozenset(row[0] for row in self._ledger.execute(checks.RAISED_FLAGS)),
-            findings=(*self._unfinished(), *self._twice(), *self._findings()),
+            statuses=statuses,
+            dropped=dropped,
+            readings_expected=self._readings_expected,
+            readings_found=self._readings_found,
+            months=self._notes.largest("month"),
+            hours=self._notes.largest("hour"),
+            flags_expected=self._standings.expected,
+            flags_raised=self._standings.raised,
+            findings=(*self._unfinished(), *self._notes.findings()),
+            explained=self._notes.reasons(),
         )
 
-    def _findings(self) -> list[Finding]:
-        counts: Counter[str] = Counter()
-        examples: defaultdict[str, list[str]] = defaultdict(list)
-        for name, example in self._ledger.execute("SELECT name, example FROM finding"):
-            counts[name] += 1
-            if counts[name] <= EXAMPLES:
-                examples[name].append(example)
-        return [Finding(name, count, tuple(examples[name])) for name, count in counts.items()]
+    def _compare(self, what: str, of: Expected, columns: Columns) -> None:
+        COMPARED[what](of, columns, self._notes)
+        if what == "readings":
+            self._readings_expected += of.stored.shape[1]
+        if what == "months":
+            self._standings.add(of)
 
-    def _twice(self) -> list[Finding]:
-        return [Finding(f"keys twice in {table}", count, ()) for table, count in self._repeated.items() if count]
+    def _absent(self) -> None:
+        """Devices of which nothing was found."""
+        for of in expected.devices(self._ledger):
+            for what in COMPARED:
+                if of.key not in self._seen[what]:
+                    self._compare(what, of, NOTHING)
 
     def _unfinished(self) -> list[Finding]:
         row = self._ledger.execute("SELECT value FROM meta WHERE key = 'complete'").fetchone()
         return [] if row == ("yes",) else [Finding(UNFINISHED, 1, ())]
 
-    def _largest(self, period: str) -> tuple[Largest, ...]:
-        query = "SELECT unit, periods, amount, steps FROM largest WHERE period = ? ORDER BY unit"
-        return tuple(Largest(*row) for row in self._ledger.execute(query, (period,)))
+
+COMPARED: Final[dict[str, Compare]] = {
+    "readings": differences.readings,
+    "hours": differences.hours,
+    "months": differences.months,
+}
+"""What is compared a device at a time."""

@@ -1,52 +1,65 @@
-"""The oracle: a SQLite file of what was truly consumed, what was sent, and which flags it should raise.
+"""The oracle's memory: a SQLite file of what was truly consumed, what was sent, and which flags it should raise.
 
 It is written beside the stream, in transactions of `BATCH` messages. `meta` says `complete = yes` only once every message was
-acknowledged, so that the ledger of a broken run is not mistaken for the truth.
+acknowledged, so that the ledger of a broken run is not mistaken for the truth. Hours and readings are blobs (`blobs.py`): a
+city's month fits.
 """
 
 import hashlib
+import json
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from simulators import quotas, registry
+from schemas.registers import Medium
+from simulators import blobs, quotas, registry
+from simulators.device import Device
 from simulators.fleet import Fleet
-from simulators.messages import Message
-from simulators.meter import Meter
-from simulators.month import HOUR_SECONDS
+from simulators.messages import Fate, Message, Outcome
+from simulators.run import Run
 from simulators.site import Institution
 
-BATCH: Final = 2_000
+BATCH: Final = 5_000
+CACHE_KIB: Final = 256 * 1024
+"""Keys are hashes: every insert goes somewhere else in the table, and SQLite's own 2 MiB hold too little of it."""
+HELD_NUMBERS: Final = 3 * 512
+"""A device's readings wait in memory until so many numbers make a blob worth writing."""
 
 SCHEMA: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE device(
+    device INTEGER PRIMARY KEY, institution TEXT, medium TEXT, meter TEXT, register TEXT, role TEXT, digits INTEGER,
+    decimals INTEGER, ratio_milli INTEGER, rated_tenths INTEGER, interval_s INTEGER, offset_s INTEGER, drift_ppm INTEGER,
+    mishaps TEXT, UNIQUE(institution, medium, meter, register)
+);
+CREATE TABLE truth(
+    device INTEGER, month TEXT, amount_micro INTEGER NOT NULL, hours BLOB NOT NULL, PRIMARY KEY(device, month)
+) WITHOUT ROWID;
+CREATE TABLE institution_month(
+    institution TEXT, medium TEXT, month TEXT, amount_micro INTEGER NOT NULL, PRIMARY KEY(institution, medium, month)
+) WITHOUT ROWID;
 CREATE TABLE message(
-    key BLOB PRIMARY KEY, topic TEXT NOT NULL, published INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT
+    key BLOB PRIMARY KEY, topic TEXT NOT NULL, published INTEGER NOT NULL, outcome TEXT NOT NULL, reason TEXT, fate TEXT NOT NULL,
+    send_at_s INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE reading(
-    institution TEXT, medium TEXT, meter TEXT, register TEXT, read_at_us INTEGER, value_milli INTEGER NOT NULL,
-    PRIMARY KEY(institution, medium, meter, register, read_at_us)
-) WITHOUT ROWID;
-CREATE TABLE truth_hour(
-    institution TEXT, medium TEXT, meter TEXT, register TEXT, hour_us INTEGER, amount_micro INTEGER NOT NULL,
-    PRIMARY KEY(institution, medium, meter, register, hour_us)
-) WITHOUT ROWID;
-CREATE TABLE truth_month(
-    institution TEXT, medium TEXT, meter TEXT, register TEXT, month TEXT, amount_micro INTEGER NOT NULL,
-    quantum_micro INTEGER NOT NULL,
-    PRIMARY KEY(institution, medium, meter, register, month)
+    device INTEGER, part INTEGER, readings INTEGER NOT NULL, columns BLOB NOT NULL, PRIMARY KEY(device, part)
 ) WITHOUT ROWID;
 CREATE TABLE expected_flag(
-    institution TEXT, indicator TEXT, period_kind TEXT, period_start TEXT, used REAL NOT NULL, allowance REAL NOT NULL,
-    exceeded INTEGER NOT NULL,
+    institution TEXT, indicator TEXT, period_kind TEXT, period_start TEXT, medium TEXT NOT NULL, used_micro INTEGER NOT NULL,
+    allowance_micro INTEGER NOT NULL, exceeded INTEGER NOT NULL,
     PRIMARY KEY(institution, indicator, period_kind, period_start)
 ) WITHOUT ROWID;
 """
 
-Flag = tuple[str, str, str, str, float, float, bool]
+FATES: Final = tuple(Fate)
+"""Positions are the codes of `reading.columns`."""
+_CODE: Final = {fate: code for code, fate in enumerate(FATES)}
+Flag = tuple[str, str, str, str, str, int, int, bool]
 
 
 class Ledger:
@@ -54,6 +67,8 @@ class Ledger:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self._held: dict[int, array[int]] = {}
+        self._parts: dict[int, int] = {}
 
     def describe(self, entries: Mapping[str, object]) -> None:
         """Note what was simulated, such as the seed."""
@@ -61,21 +76,49 @@ class Ledger:
             rows = [(key, str(entry)) for key, entry in entries.items()]
             transaction.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
 
-    def know(self, fleet: Fleet) -> None:
-        """Note the truth: amounts of every hour and month, expected flags."""
-        for institution in fleet.institutions:
-            with self.connection as transaction:
-                for meter in institution.meters:
-                    _know_meter(transaction, meter, fleet)
-                transaction.executemany("INSERT INTO expected_flag VALUES (?,?,?,?,?,?,?)", flags(institution, fleet))
+    def know(self, run: Run) -> None:
+        """Note the truth: devices, amounts of every hour and month, expected flags."""
+        self.describe({"start_s": run.start_s, "hours": run.hours})
+        with self.connection as transaction:
+            transaction.executemany(f"INSERT INTO device VALUES ({'?,' * 13}?)", map(_device, run.devices))  # noqa: S608 - only marks
+            transaction.executemany("INSERT INTO truth VALUES (?,?,?,?)", (_truth(each, run) for each in run.devices))
+            for institution in run.fleet.institutions:
+                transaction.executemany("INSERT INTO institution_month VALUES (?,?,?,?)", _totals(institution, run))
+                transaction.executemany(
+                    "INSERT INTO expected_flag VALUES (?,?,?,?,?,?,?,?)", flags(institution, run.fleet, run.hours)
+                )
 
     def recorded(self, messages: Iterable[Message]) -> Iterator[Message]:
-        """The same messages, each noted before it is handed on."""
+        """The messages to publish, each noted before it is handed on; those dropped are noted and kept back."""
         stream = iter(messages)
         while batch := list(islice(stream, BATCH)):
             with self.connection as transaction:
                 _record(transaction, batch)
-            yield from batch
+                self._hold(batch)
+                self._write_readings(transaction, HELD_NUMBERS)
+            yield from (message for message in batch if message.outcome is not Outcome.DROPPED)
+        with self.connection as transaction:
+            self._write_readings(transaction, 1)
+
+    def _hold(self, batch: list[Message]) -> None:
+        """The hot path: a few numbers a reading."""
+        held = self._held
+        for message in batch:
+            code = _CODE[message.fate]
+            for device, read_at_s, milli in message.readings:
+                try:
+                    held[device.number].extend((read_at_s, milli, code))
+                except KeyError:
+                    held[device.number] = array("q", (read_at_s, milli, code))
+
+    def _write_readings(self, transaction: sqlite3.Connection, least: int) -> None:
+        full = [device for device, numbers in self._held.items() if len(numbers) >= least]
+        transaction.executemany("INSERT INTO reading VALUES (?,?,?,?)", [self._part(device) for device in full])
+
+    def _part(self, device: int) -> tuple[int, int, int, bytes]:
+        part = self._parts[device] = self._parts.get(device, 0) + 1
+        numbers = self._held.pop(device)
+        return device, part, len(numbers) // 3, blobs.packed_readings(numbers)
 
 
 @contextmanager
@@ -86,6 +129,8 @@ def create(path: Path) -> Iterator[Ledger]:
     try:
         # The same seed writes the same ledger again: speed before safety from power cuts.
         connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.executescript(SCHEMA)
         yield Ledger(connection)
     finally:
@@ -109,39 +154,49 @@ def key(message: Message) -> bytes:
     return hashlib.sha256(message.topic.encode() + b"\0" + message.payload).digest()
 
 
-def flags(institution: Institution, fleet: Fleet) -> Iterator[Flag]:
-    """What every indicator should come to, in its unit per denominator: over the constraint or not."""
-    starts = {"month": fleet.month.first_day, "year": f"{fleet.month.year}-01-01"}
+def flags(institution: Institution, fleet: Fleet, hours: int | None = None) -> Iterator[Flag]:
+    """What every indicator should come to in the month or its first hours, in micro-units: over the constraint or not."""
+    month = fleet.month
+    starts = {"month": month.first_day, "year": f"{month.year}-01-01"}
     identity = institution.identity
     for indicator in quotas.INDICATORS:
-        used_micro = institution.main_micro(indicator.medium)
+        used_micro = _main_micro(institution, indicator.medium, hours or month.hours)
         for period_kind in registry.PERIOD_KINDS:
-            allowed_milli = indicator.allowed_milli(identity.institution_class, period_kind)
-            denominator = identity.denominator(indicator.denominator)
-            exceeded = used_micro > allowed_milli * 1000 * denominator
-            used = used_micro / 1_000_000 / denominator
+            allowed_milli = indicator.allowed_milli(identity.institution_class, period_kind, month)
+            allowance_micro = allowed_milli * 1000 * identity.denominator(indicator.denominator)
             yield (
-                *(identity.code, indicator.name, period_kind, starts[period_kind]),
-                *(used, allowed_milli / 1000, exceeded),
+                *(identity.code, indicator.name, period_kind, starts[period_kind], str(indicator.medium)),
+                *(used_micro, allowance_micro, used_micro > allowance_micro),
             )
 
 
-def _know_meter(transaction: sqlite3.Connection, meter: Meter, fleet: Fleet) -> None:
-    named = (meter.institution, str(meter.medium), meter.code, meter.register)
-    starts_s = range(fleet.month.start_s, fleet.month.end_s, HOUR_SECONDS)
-    hours = ((*named, at * 1_000_000, amount) for at, amount in zip(starts_s, meter.amounts_micro, strict=True))
-    transaction.executemany("INSERT INTO truth_hour VALUES (?,?,?,?,?,?)", hours)
-    month = (*named, str(fleet.month), meter.month_micro, meter.display.quantum_micro)
-    transaction.execute("INSERT INTO truth_month VALUES (?,?,?,?,?,?,?)", month)
+def _main_micro(institution: Institution, medium: Medium, hours: int) -> int:
+    """The true total of the main meters in the simulated hours."""
+    mains = (meter for meter in institution.meters if meter.medium is medium and meter.role == "main")
+    return sum(int(sum(meter.amounts_micro[:hours])) for meter in mains)
+
+
+def _totals(institution: Institution, run: Run) -> Iterator[tuple[str, str, str, int]]:
+    for medium in Medium:
+        total_micro = _main_micro(institution, medium, run.hours)
+        yield institution.identity.code, str(medium), str(run.fleet.month), total_micro
+
+
+def _device(of: Device) -> tuple[object, ...]:
+    meter, display = of.meter, of.meter.display
+    mishaps = json.dumps([[each.kind, each.first, each.lasts] for each in of.mishaps])
+    return (
+        *(of.number, *of.key, meter.role, display.digits, display.decimals, display.ratio_milli, meter.rated_tenths),
+        *(of.interval_s, of.offset_s, of.drift_ppm, mishaps),
+    )
+
+
+def _truth(of: Device, run: Run) -> tuple[object, ...]:
+    amounts = of.truth.amounts_micro[: run.hours]
+    return of.number, str(run.fleet.month), int(sum(amounts)), blobs.packed_hours(amounts)
 
 
 def _record(transaction: sqlite3.Connection, batch: list[Message]) -> None:
-    """Sorted by key, which SQLite inserts fastest; a message or reading that comes again is only counted."""
-    sent = sorted((key(message), message.topic, message.reason) for message in batch)
-    transaction.executemany(
-        "INSERT INTO message VALUES (?1, ?2, 1, iif(?3 IS NULL, 'stored', 'rejected'), ?3)"
-        " ON CONFLICT DO UPDATE SET published = published + 1",
-        sent,
-    )
-    readings = sorted(reading for message in batch for reading in message.readings)
-    transaction.executemany("INSERT INTO reading VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING", readings)
+    """Sorted by key, which SQLite inserts fastest; a message that comes again is only counted."""
+    rows = sorted((key(each), each.topic, 1, each.outcome, each.reason, each.fate, each.send_at_s) for each in batch)
+    transaction.executemany("INSERT INTO message VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET published = published + 1", rows)

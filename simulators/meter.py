@@ -9,11 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Final
 
 from schemas.registers import MAIN_REGISTER, Medium
-
-RATED_MARGIN_PER_CENT: Final = 125
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +47,14 @@ class Display:
         return int(steps * 10 ** (3 - self.decimals))
 
 
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What flows back through a meter: its own register, shown on the same display."""
+
+    start_micro: int
+    amounts_micro: "array[int]"
+
+
 @dataclass(frozen=True)
 class Meter:
     """A meter in its place, with the true amount of every hour of the month in micro-units."""
@@ -65,12 +70,19 @@ class Meter:
     start_micro: int
     amounts_micro: "array[int]"
     rated_tenths: int
-    """Rated capacity in tenths of kW or m3/h on the primary side."""
+    """Rated capacity in tenths of kW or m3/h on the primary side; no hour exceeds it."""
+    export: Export | None = None
+    """Where panels feed back."""
 
     @property
     def register(self) -> str:
-        """The one register this meter publishes."""
+        """The register its consumption is read from."""
         return MAIN_REGISTER[self.medium]
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """All cumulative registers it has."""
+        return (self.register, "energy_export_kwh") if self.export else (self.register,)
 
     @cached_property
     def month_micro(self) -> int:
@@ -87,7 +99,8 @@ class Meter:
         """What the display shows at every full hour, the month's two ends included."""
         return map(self.display.steps, accumulate(self.amounts_micro, initial=self.start_micro))
 
-
-def rated_tenths(amounts_micro: "array[int]") -> int:
-    """A rated capacity no hour exceeds: the largest hour and a quarter, rounded up to a tenth."""
-    return -(-max(amounts_micro) * RATED_MARGIN_PER_CENT // 10_000_000)
+    def export_steps(self) -> Iterator[int]:
+        """What it shows of the export register at the same instants; nothing where it has none."""
+        if self.export is None:
+            return iter(())
+        return map(self.display.steps, accumulate(self.export.amounts_micro, initial=self.export.start_micro))

@@ -46,10 +46,15 @@ class Month:
         return int(datetime(self.year, self.number, 1, tzinfo=ZONE).timestamp())
 
     @property
+    def next(self) -> "Month":
+        """The month after it."""
+        years, before = divmod(self.number, 12)
+        return Month(self.year + years, before + 1)
+
+    @property
     def end_s(self) -> int:
         """Unix seconds of the first instant of the next month."""
-        years, month = divmod(self.number, 12)
-        return int(datetime(self.year + years, month + 1, 1, tzinfo=ZONE).timestamp())
+        return self.next.start_s
 
     @property
     def hours(self) -> int:

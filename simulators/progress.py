@@ -14,10 +14,12 @@ class Progress:
         self._live = stream.isatty()
         self._started = clock()
         self._step = max(1, self._expected // (200 if self._live else 10))
+        self._next = self._step
 
     def __call__(self, count: int) -> None:
-        """Say something every step."""
-        if count % self._step == 0:
+        """Say something every step; counts may jump over one."""
+        if count >= self._next:
+            self._next = count - count % self._step + self._step
             self._write(count, "\r" if self._live else "", "" if self._live else "\n")
 
     def finish(self, count: int) -> None:

@@ -5,10 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from simulators import fleet, quotas
+from simulators import device, fleet, quotas
 from simulators.charger import Charger
+from simulators.city.hours import months
 from simulators.fleet import Fleet
 from simulators.meter import Meter
+from simulators.month import Month
 from simulators.quotas import Indicator, PeriodKind
 from simulators.site import Identity, Institution
 
@@ -42,9 +44,9 @@ def tables(of: Fleet) -> dict[str, Iterable[Row]]:
         "regions": [(code, name, "Asia/Shanghai") for code, name in fleet.REGIONS.items()],
         "institutions": [_institution(each.identity) for each in institutions],
         "denominators": [row for each in institutions for row in _denominators(each.identity, year_start)],
-        "meters": [_meter(meter, year_start) for each in institutions for meter in each.meters],
+        "meters": [_meter(meter, each.identity, year_start) for each in institutions for meter in each.meters],
         "chargers": [_charger(each, of_it) for each in institutions for of_it in each.chargers],
-        "quotas": list(_quotas(year_start)),
+        "quotas": list(_quotas(of.month.year)),
         "factors": [
             (FACTOR_SET, "electricity", "kWh", "0.1229", "calorific value of electricity", "sample"),
             (FACTOR_SET, "heat", "GJ", "34.12", "calorific value of heat", "sample"),
@@ -70,7 +72,7 @@ def _denominators(of: Identity, year_start: str) -> Iterator[Row]:
             yield (of.code, name, value, year_start, "", "simulated")
 
 
-def _meter(of: Meter, year_start: str) -> Row:
+def _meter(of: Meter, identity: Identity, year_start: str) -> Row:
     return (
         of.institution,
         of.medium,
@@ -79,10 +81,10 @@ def _meter(of: Meter, year_start: str) -> Row:
         of.role,
         of.parent,
         of.sub_item,
-        of.register,
+        " ".join(of.registers),
         of.display.digits,
         of.display.decimals,
-        60,
+        device.interval_s(identity.number) // 60,
         _decimal(of.rated_tenths, 1),
         _decimal(of.display.ratio_milli, 3),
         year_start,
@@ -93,27 +95,30 @@ def _meter(of: Meter, year_start: str) -> Row:
 def _charger(institution: Institution, of: Charger) -> Row:
     site = f"{institution.identity.name}停车场"
     supply = "dc" if of.fast else "ac"
-    return (of.institution, of.code, site, supply, of.rated_kw, 1, of.commissioned_on, "own")
+    return (of.institution, of.code, site, supply, of.rated_kw, 1, of.commissioned_on, of.access)
 
 
-def _quotas(year_start: str) -> Iterator[Row]:
-    """One row an indicator, class and kind of period; the other dimensions are not distinguished."""
+def _quotas(year: int) -> Iterator[Row]:
+    """Rows by indicator and class: one for years, and one for each month of this year, since seasons differ."""
     for indicator in quotas.INDICATORS:
         for institution_class in indicator.constraint_milli:
-            for period_kind in PERIOD_KINDS:
-                yield _quota(indicator, institution_class, period_kind, year_start)
+            yield _quota(indicator, institution_class, "year", Month(year, 1))
+            for month in months(year):
+                yield _quota(indicator, institution_class, "month", month)
 
 
-def _quota(indicator: Indicator, institution_class: str, period_kind: PeriodKind, year_start: str) -> Row:
-    code = f"{quotas.STANDARD}-{indicator.name}-{institution_class}-{period_kind}"
-    constraint_milli = indicator.allowed_milli(institution_class, period_kind)
+def _quota(indicator: Indicator, institution_class: str, period_kind: PeriodKind, month: Month) -> Row:
+    code = f"{quotas.STANDARD}-{indicator.name}-{institution_class}-{month if period_kind == 'month' else 'year'}"
+    constraint_milli = indicator.allowed_milli(institution_class, period_kind, month)
     return (
         *(code, quotas.STANDARD, quotas.EDITION, "1", "sample", institution_class, "", "", ""),
         *(indicator.name, indicator.unit, period_kind),
         _decimal(constraint_milli * quotas.GUIDE_PER_MILLE // 1000, 3),
         _decimal(constraint_milli * quotas.BENCHMARK_PER_MILLE // 1000, 3),
         _decimal(constraint_milli, 3),
-        *(year_start, "", quotas.SOURCE, "sample", "yes"),
+        month.first_day,
+        month.next.first_day if period_kind == "month" else "",
+        *(quotas.SOURCE, "sample", "yes"),
     )
 
 

@@ -37,9 +37,15 @@ class Report:
     """What the ledger expects and what the database holds. Messages and readings are counted distinct."""
 
     stored: int
+    """Messages whose readings are kept, the disputed ones among them."""
+    disputed: int
     rejected: int
     repeated: int
     quarantined: int
+    statuses: int
+    """Births and wills of gateways: published, and subscribed to by nobody."""
+    dropped: int
+    """Messages that were never published."""
     readings_expected: int
     readings_found: int
     months: tuple[Largest, ...]
@@ -48,6 +54,8 @@ class Report:
     flags_raised: frozenset[str]
     findings: tuple[Finding, ...]
     """What disagrees; empty where nothing does."""
+    explained: tuple[Finding, ...] = ()
+    """Where the truth differs from what the published readings prove, and why."""
 
     @property
     def published(self) -> int:
@@ -83,6 +91,11 @@ class Report:
             "largest_difference_display_steps": round(steps, 3),
             "flags_expected": len(self.flags_expected),
             "flags_raised": len(self.flags_raised),
+            "disputed": self.disputed,
+            "statuses": self.statuses,
+            "dropped": self.dropped,
+            "explained": {finding.name: finding.count for finding in self.explained},
+            "unexplained": sum(finding.count for finding in self.findings),
             "agrees": self.agrees,
             "problems": self.problems,
         }
@@ -94,12 +107,14 @@ class Report:
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield "messages", f"{self.published:,} distinct published; {self.repeated:,} publishes were repeats"
-        yield "  good", f"{self.stored:,} to be stored"
+        yield "  good", f"{self.stored:,} to be stored, {self.disputed:,} of them to be disputed"
         yield "  malformed", f"{self.rejected:,} to be rejected, {self.quarantined:,} in quarantine"
+        yield "  other", f"{self.dropped:,} dropped before they were published, {self.statuses:,} gateway statuses"
         yield "readings", f"{self.readings_expected:,} expected, {self.readings_found:,} found, {self._reading_faults()}"
         for name, periods in (("months", self.months), ("hours", self.hours)):
             yield from ((name, f"{each}") for each in periods)
         yield "flags", f"{len(self.flags_expected):,} expected, {len(self.flags_raised):,} raised"
+        yield from (("explained", f"{each.count:,} {each.name}") for each in self.explained)
 
     def _reading_faults(self) -> str:
         names = {"missing": "readings missing", "extra": "readings never sent", "different": "readings with another value"}
@@ -107,5 +122,5 @@ class Report:
 
     def _verdict(self) -> list[str]:
         if self.agrees:
-            return ["=> the database agrees with the ledger (consumption within one display step)"]
+            return ["=> the database agrees with the ledger (consumption within one display step, or with a reason)"]
         return [f"=> {len(self.problems)} kinds of disagreement", *(f"   {problem}" for problem in self.problems)]

@@ -71,7 +71,7 @@ class Session(aiomqtt.Client):
         if len(self._topics) >= self._window:
             await self._until(self._window // 2)
         self._raise_failure()
-        published = self._client.publish(message.topic, message.payload, qos=1)
+        published = self._client.publish(message.topic, message.payload, qos=1, retain=message.retain)
         if published.rc != paho.MQTT_ERR_SUCCESS:
             raise PublishError(f"the connection broke: {paho.error_string(published.rc)}; see the broker's log")
         self._topics[published.mid] = message.topic

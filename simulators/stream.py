@@ -1,81 +1,95 @@
-"""Fleet -> messages, in the order of simulated time: every hour, every gateway, every meter that publishes by itself."""
+"""Fleet -> messages, in the order of simulated time: every hour, every gateway, every meter that publishes by itself.
 
-from collections.abc import Iterable, Iterator
+The hot path: readings come written a day at a time (`written.py`), and are only joined here. Memory holds a day of readings an
+institution.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
+from typing import Final
 
 from schemas import topics
-from simulators.fleet import Fleet
-from simulators.messages import Message, Reading
-from simulators.meter import Meter
-from simulators.month import HOUR_SECONDS, local
-from simulators.site import Institution
+from simulators.gateway import DAY_HOURS, Gateway
+from simulators.messages import Message
+from simulators.month import HOUR_SECONDS
+from simulators.run import Run, Site
+from simulators.written import Row, Written
 
-Entry = tuple[bytes, Reading]
-"""A reading as JSON in a gateway batch or alone, and as a row of the ledger."""
+_sent_at: Final = attrgetter("send_at_s")
 
 
-def messages(fleet: Fleet) -> Iterator[Message]:
-    """Every good message of the month; memory holds one hour."""
-    senders = [_sender(each, len(fleet.institutions), fleet) for each in fleet.institutions]
-    for _ in fleet.month.instants_s():
+def messages(run: Run) -> Iterator[Message]:
+    """Every message of the run without faults of the stream, in order of `send_at_s`."""
+    senders = [_sender(site, run) for site in run.sites]
+    waiting: list[Message] = []
+    for hour in range(run.hours + 1):
         for sender in senders:
-            yield from next(sender)
+            waiting += next(sender)
+        waiting.sort(key=_sent_at)
+        # the next hour's readings are all later than this instant
+        due = bisect_right(waiting, run.start_s + hour * HOUR_SECONDS, key=_sent_at)
+        yield from waiting[:due]
+        del waiting[:due]
+    yield from waiting
 
 
-def count(fleet: Fleet) -> int:
-    """How many messages `messages` will yield."""
-    instants = len(fleet.month.instants_s())
-    return sum(_count(each, instants) for each in fleet.institutions)
+def count(run: Run) -> int:
+    """How many messages with readings `messages` yields, but for readings stamped before the month."""
+    return sum(_count(site, run.hours) for site in run.sites)
 
 
-def _count(institution: Institution, instants: int) -> int:
-    if institution.identity.gateway is None:
-        return instants * len(institution.meters)
-    return -(-instants // institution.identity.hours_per_message)
+def _count(site: Site, hours: int) -> int:
+    if site.identity.gateway is None:
+        return len({device.meter.code for device in site.devices}) * (hours * HOUR_SECONDS // site.interval_s + 1)
+    return -(-(hours + 1) // site.identity.hours_per_message)
 
 
-def _sender(institution: Institution, of: int, fleet: Fleet) -> Iterator[list[Message]]:
-    """One list of messages an instant, empty where a gateway is still collecting."""
-    instants = fleet.month.instants_s()
-    delay_s = (institution.identity.number - 1) * (HOUR_SECONDS - 60) // of
-    rows = zip(*(_entries(meter, instants) for meter in institution.meters), strict=True)
-    if institution.identity.gateway is None:
-        return ([_alone(entry, at + delay_s) for entry in row] for at, row in zip(instants, rows, strict=True))
-    return _batches(institution, zip(instants, rows, strict=True), delay_s, len(instants))
+def _sender(site: Site, run: Run) -> Iterator[list[Message]]:
+    """One list of messages an hour."""
+    code, gateway = site.identity.code, site.identity.gateway
+    hours = _hours(site, run)
+    if gateway is None:
+        return ([message for row in rows for message in _alone(row, site.delay_s)] for rows in hours)
+    collected = _batches(site, hours, run, topics.gateway_readings(code, gateway))
+    return Gateway(code, gateway, run.start_s, site.delay_s, site.offline).sent(collected)
 
 
-def _batches(
-    institution: Institution, hours: Iterable[tuple[int, tuple[Entry, ...]]], delay_s: int, instants: int
-) -> Iterator[list[Message]]:
-    collected: list[Entry] = []
-    for number, (at, row) in enumerate(hours, start=1):
-        collected += row
-        if number % institution.identity.hours_per_message and number < instants:
+def _batches(site: Site, hours: Iterable[Sequence[Row]], run: Run, topic: str) -> Iterator[list[Message]]:
+    """The batch of every hour, or of several: an empty list where the gateway still collects."""
+    collected: list[Row] = []
+    for number, rows in enumerate(hours, start=1):
+        collected += rows
+        if number % site.identity.hours_per_message and number <= run.hours:
             yield []
             continue
-        yield [_batch(institution, collected, at + delay_s)]
+        send_at_s = run.start_s + (number - 1) * HOUR_SECONDS + site.delay_s
+        yield list(_batch(topic, site.identity.code, collected, send_at_s))
         collected = []
 
 
-def _batch(institution: Institution, entries: list[Entry], send_at_s: int) -> Message:
-    code, gateway = institution.identity.code, institution.identity.gateway or ""
-    payload = b'{"readings":[' + b",".join([json for json, _ in entries]) + b"]}"
-    return Message(topics.gateway_readings(code, gateway), payload, code, send_at_s, tuple([reading for _, reading in entries]))
+def _batch(topic: str, code: str, rows: Iterable[Row], send_at_s: int) -> Iterator[Message]:
+    """One message, or none where every clock is behind at the month's first instant."""
+    if entries := [entry for row in rows for entry in row if entry]:
+        jsons, readings = zip(*entries, strict=True)
+        yield Message(topic, b'{"readings":[' + b",".join(filter(None, jsons)) + b"]}", code, send_at_s, readings)
 
 
-def _alone(entry: Entry, send_at_s: int) -> Message:
-    json, reading = entry
-    topic = topics.meter_reading(reading.institution, reading.medium, reading.meter)
-    return Message(topic, json, reading.institution, send_at_s, (reading,))
+def _alone(row: Row, delay_s: int) -> Iterator[Message]:
+    """A message a meter; an entry without text belongs to the message before it."""
+    entries = [entry for entry in row if entry]
+    firsts = [at for at, (json, _) in enumerate(entries) if json]
+    for at, until in zip(firsts, [*firsts[1:], len(entries)], strict=True):
+        json, reading = entries[at]
+        meter = reading[0].meter
+        topic = topics.meter_reading(meter.institution, meter.medium, meter.code)
+        yield Message(topic, json, meter.institution, reading[1] + delay_s, tuple(reading for _, reading in entries[at:until]))
 
 
-def _entries(meter: Meter, instants: Iterable[int]) -> Iterator[Entry]:
-    """The meter's reading of every instant; the face of a meter that publishes by itself leaves out who it is."""
-    named = f'"medium":"{meter.medium}","meter":"{meter.code}",' if meter.gateway else ""
-    display, (institution, medium, code, register) = meter.display, _key(meter)
-    for at, steps in zip(instants, meter.shown_steps(), strict=True):
-        json = f'{{{named}"read_at":"{local(at).isoformat()}","{register}":{display.text(steps)}}}'
-        yield json.encode(), Reading(institution, medium, code, register, at * 1_000_000, display.milli(steps))
-
-
-def _key(meter: Meter) -> tuple[str, str, str, str]:
-    return meter.institution, str(meter.medium), meter.code, meter.register
+def _hours(site: Site, run: Run) -> Iterator[Sequence[Row]]:
+    """The rows of every hour: those within it and at its end. The hour before the first has only its end."""
+    of = Written(site, run.start_s)
+    per_hour = HOUR_SECONDS // site.interval_s
+    for first in range(-1, run.hours, DAY_HOURS):
+        rows = of.rows(range(first, min(first + DAY_HOURS, run.hours)))
+        yield from (rows[at : at + per_hour] for at in range(0, len(rows), per_hour))

@@ -7,53 +7,66 @@ import psycopg
 
 from simulators import ledger
 from simulators.compare import Comparison
+from simulators.notes import Tell
 from simulators.report import Report
 
 CHUNK_ROWS: Final = 10_000
+DEVICES_AT_ONCE: Final = 20
 
-QUERIES: Final = {
-    "found_reading": """
+DEVICES: Final = {
+    "readings": """
         SELECT institution::text, medium::text, meter::text, register::text,
-               (extract(epoch FROM read_at) * 1000000)::bigint, (value * 1000)::bigint, disputed::int
-        FROM meterwarden.reading
+               array_agg((extract(epoch FROM read_at) * 1000000)::bigint ORDER BY read_at),
+               array_agg((value * 1000)::bigint ORDER BY read_at), array_agg(disputed::int ORDER BY read_at)
+        FROM meterwarden.reading GROUP BY 1, 2, 3, 4
     """,
-    "found_hour": """
+    "hours": """
         SELECT institution::text, medium::text, meter::text, register::text,
-               (extract(epoch FROM hour) * 1000000)::bigint, (amount * 1000000)::bigint
-        FROM meterwarden.consumption_hour WHERE amount IS NOT NULL
+               array_agg((extract(epoch FROM hour) * 1000000)::bigint ORDER BY hour),
+               array_agg((amount * 1000000)::bigint ORDER BY hour)
+        FROM meterwarden.consumption_hour WHERE amount IS NOT NULL GROUP BY 1, 2, 3, 4
     """,
-    "found_month": """
+    "months": """
         SELECT institution::text, medium::text, meter::text, register::text,
-               to_char(month, 'YYYY-MM'), (amount * 1000000)::bigint
-        FROM meterwarden.consumption_month WHERE amount IS NOT NULL
-    """,
-    "found_quarantine": "SELECT key, reason::text FROM meterwarden.quarantine",
-    "found_flag": """
-        SELECT institution::text, indicator::text, period_kind::text, period_start::text
-        FROM meterwarden.quota_status WHERE level::text = 'exceeded'
+               array_agg(to_char(month, 'YYYYMM')::int ORDER BY month), array_agg((amount * 1000000)::bigint ORDER BY month)
+        FROM meterwarden.consumption_month WHERE amount IS NOT NULL GROUP BY 1, 2, 3, 4
     """,
 }
-"""Temporary table of the comparison -> the rows for it, made integers in the database because that is fastest there."""
+"""What is compared a device at a time -> a row a device, made integers in the database because that is fastest there."""
+QUARANTINE: Final = "SELECT key, reason::text FROM meterwarden.quarantine"
+FLAGS: Final = """
+    SELECT institution::text, indicator::text, period_kind::text, period_start::text
+    FROM meterwarden.quota_status WHERE level::text = 'exceeded'
+"""
 
 
-async def verify(ledger_path: Path, database_url: str) -> Report:
-    """Compare; needs no more than the right to read the views.
+async def verify(ledger_path: Path, database_url: str, tell: Tell | None = None) -> Report:
+    """Compare; needs no more than the right to read the views. `tell` is given a line for every single difference.
 
     Raises FileNotFoundError without a ledger, psycopg.Error where the database cannot be asked.
     """
     with ledger.read(ledger_path) as connection:
-        comparison = Comparison(connection)
+        comparison = Comparison(connection, tell)
         async with await psycopg.AsyncConnection.connect(database_url) as database:
             await database.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await database.set_read_only(True)
-            for table, query in QUERIES.items():
-                await _collect(database, query, comparison, table)
-        return comparison.report()
+            for what, query in DEVICES.items():
+                await _collect_devices(database, query, comparison, what)
+            await _collect_quarantine(database, comparison)
+            return comparison.report(await (await database.execute(FLAGS)).fetchall())
 
 
-async def _collect(database: psycopg.AsyncConnection, query: str, comparison: Comparison, table: str) -> None:
-    """A cursor on the server and binary rows: 200,000 of them never lie in memory at once."""
-    async with database.cursor(name=table, binary=True) as cursor:
+async def _collect_devices(database: psycopg.AsyncConnection, query: str, comparison: Comparison, what: str) -> None:
+    """A cursor on the server and binary rows: a month of all devices never lies in memory at once."""
+    async with database.cursor(name=what, binary=True) as cursor:
         await cursor.execute(query)
+        while rows := await cursor.fetchmany(DEVICES_AT_ONCE):
+            for institution, medium, meter, register, *columns in rows:
+                comparison.found(what, (institution, medium, meter, register), columns)
+
+
+async def _collect_quarantine(database: psycopg.AsyncConnection, comparison: Comparison) -> None:
+    async with database.cursor(name="quarantine", binary=True) as cursor:
+        await cursor.execute(QUARANTINE)
         while rows := await cursor.fetchmany(CHUNK_ROWS):
-            comparison.found(table, rows)
+            comparison.found_quarantine(rows)

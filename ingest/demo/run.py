@@ -33,7 +33,7 @@ ACCEPT_DAYS_BACK: Final = "75"
 """The last closed month begins up to 62 days ago."""
 
 
-async def demo(institutions: int, seed: int, *, keep: bool, say: Say) -> bool:
+async def demo(institutions: int, seed: int, scenario: str, *, keep: bool, say: Say) -> bool:
     """Run it all; True where ledger, database, counters and alerts agree. Raises DemoFailed, StackError."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="meterwarden-demo-") as name:
@@ -42,7 +42,7 @@ async def demo(institutions: int, seed: int, *, keep: bool, say: Say) -> bool:
             say(words("servers are up", "服务器已启动") + f" ({time.monotonic() - started:.1f} s)")
             running = await _prepare(stack, Path(name), institutions, seed, say)
             async with _service(running):
-                agrees = await show(running)
+                agrees = await show(running, scenario)
                 if keep:
                     await _hold(running)
     return agrees

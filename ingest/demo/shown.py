@@ -18,13 +18,14 @@ ALERTS_SECONDS: Final = 45.0
 SHOWN_UNITS: Final = 12
 
 
-async def show(running: Running) -> bool:
+async def show(running: Running, scenario: str) -> bool:
     ledger = running.directory / "ledger.sqlite"
     broker = ("--port", str(running.stack.mosquitto.port), "--username", "simulator")
     password = ("--password-file", str(running.stack.password_file("simulator")))
     watcher = asyncio.create_task(_watch(running), name="demo.watch")
     try:
-        await simulate(running, "publish", *running.fleet, "--ledger", str(ledger), *broker, *password)
+        what = (*running.fleet, "--scenario", scenario, "--ledger", str(ledger))
+        await simulate(running, "publish", *what, *broker, *password)
         log = running.directory / "service.log"
         await until(lambda: _is_settled(running), SETTLED_SECONDS, "not everything was settled in time", log)
     finally:

@@ -123,7 +123,7 @@ class Bookings:
         crosses_hour = self.calendar.hour(end - 1) != self.hour_start
         crosses_day = crosses_hour and self.calendar.day(end - 1) != self.day_number
         total, first_day = 0, self.day_number
-        for at, until, amount in self._pieces(start, end, advance, self._hour_edges(start, end)):
+        for at, until, amount in self._pieces(step, advance, self._hour_edges(start, end)):
             self._move(at)
             self.hour.add(amount, until - at, estimated=crosses_hour and not short)
             self.day.own.add(amount, until - at, estimated=crosses_day and not short)
@@ -144,7 +144,7 @@ class Bookings:
         start, end = step.start.read_at, step.end.read_at
         edges = list(self._year_edges(start, end))
         amounts: dict[Instant, int] = {}
-        for at, _, amount in self._pieces(start, end, advance, edges):
+        for at, _, amount in self._pieces(step, advance, edges):
             part = max((edge for edge in edges if edge <= at), default=start)
             amounts[part] = amounts.get(part, 0) + amount
         for part, amount in amounts.items():
@@ -166,13 +166,14 @@ class Bookings:
             tally = self.day.year
         tally.add(amount, end - start, estimated=estimated)
 
-    def _pieces(self, start: Instant, end: Instant, advance: int, edges: list[Instant]) -> Iterator[tuple[Instant, Instant, int]]:
+    def _pieces(self, step: Step, advance: int, edges: list[Instant]) -> Iterator[tuple[Instant, Instant, int]]:
         """The amounts of a step between its edges and the changes of ratio inside it; they add up exactly."""
+        (start, value), end = step.start, step.end.read_at
         changes = list(self.channel.changes_between(start, end))
         cuts = edges if not changes else sorted({*edges, *changes})
         at, booked = start, 0
         for until in (*cuts, end):
-            reached = _share(advance, until - start, end - start)
+            reached = _share(advance, until - start, end - start, value)
             yield at, until, (reached - booked) * self.channel.at(at).scale
             at, booked = until, reached
 
@@ -215,11 +216,11 @@ class Bookings:
         self.events.append(Event(found.kind, found_at, at, at, None, evidence))
 
 
-def _share(advance: int, part_us: int, whole_us: int) -> int:
-    """`advance` × `part_us` ÷ `whole_us`, rounded half-even, in integers."""
+def _share(advance: int, part_us: int, whole_us: int, value: int) -> int:
+    """What the register has advanced by after a part of a step that began at `value`; its own value there is rounded half-even."""
     quotient, remainder = divmod(advance * part_us, whole_us)
     twice = 2 * remainder
-    return quotient + (twice > whole_us or (twice == whole_us and quotient % 2 == 1))
+    return quotient + (twice > whole_us or (twice == whole_us and (value + quotient) % 2 == 1))
 
 
 def _evidence(step: Step, version: Version) -> dict[str, Any]:

@@ -40,10 +40,10 @@ def test_registry_files_have_the_documented_columns(tmp_path: Path) -> None:
 
 
 def test_sample_quotas_rise_and_say_that_they_are_samples(tmp_path: Path) -> None:
-    """Guide below benchmark below constraint, a month and a year for every class and indicator."""
+    """Guide below benchmark below constraint, a year and its twelve months for every class and indicator."""
     registry.write(fleet.build(1, 1, Month(2026, 10)), tmp_path)
     quotas = rows(tmp_path / "quotas.csv")
-    assert len(quotas) == 2 * 4 * 2 == len({row["quota"] for row in quotas})
+    assert len(quotas) == 2 * 5 * 13 == len({row["quota"] for row in quotas})
     for row in quotas:
         assert 0 < float(row["guide"]) < float(row["benchmark"]) < float(row["constraint"])
         assert (row["standard"], row["sample"], row["confidence"]) == ("SAMPLE", "yes", "sample")

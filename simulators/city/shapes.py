@@ -1,28 +1,17 @@
-"""How a month's total spreads over its hours: shapes by class and medium, for weekdays and weekends, with seeded noise.
+"""A day's course by class, for workdays and rest days: 24 weights, the largest 100. Plausible, not measured."""
 
-The shapes are plausible, not measured: 24 weights, the largest 100.
-"""
-
-from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from random import Random
 from typing import Final
 
-from schemas.registers import Medium
-from simulators.month import Month
-
 Weights = tuple[int, ...]
-SATURDAY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A day's weights, hour 0 first."""
+    """A day's weights, hour 0 first, for workdays and for weekends and public holidays."""
 
-    weekday: Weights
-    weekend: Weights
+    workday: Weights
+    rest_day: Weights
 
 
 OFFICE_POWER: Final = Shape(
@@ -58,35 +47,25 @@ VENUE_WATER: Final = Shape(
     (3, 3, 3, 3, 3, 4, 8, 20, 50, 70, 78, 88, 84, 76, 76, 80, 84, 88, 94, 100, 92, 56, 18, 5),
 )
 
-SHAPES: Final[dict[tuple[str, Medium], Shape]] = {
-    ("government", Medium.ELECTRICITY): OFFICE_POWER,
-    ("school", Medium.ELECTRICITY): SCHOOL_POWER,
-    ("hospital", Medium.ELECTRICITY): HOSPITAL_POWER,
-    ("venue", Medium.ELECTRICITY): VENUE_POWER,
-    ("government", Medium.WATER): OFFICE_WATER,
-    ("school", Medium.WATER): SCHOOL_WATER,
-    ("hospital", Medium.WATER): HOSPITAL_WATER,
-    ("venue", Medium.WATER): VENUE_WATER,
+MEALS: Final = Shape(
+    (0, 0, 0, 0, 4, 30, 70, 60, 20, 40, 90, 100, 60, 10, 8, 20, 60, 70, 30, 8, 2, 0, 0, 0),
+    (0, 0, 0, 0, 1, 6, 12, 12, 5, 8, 16, 18, 12, 3, 2, 4, 12, 14, 6, 2, 1, 0, 0, 0),
+)
+ALL_MEALS: Final = Shape(MEALS.workday, MEALS.workday)
+STEADY: Final = Shape((100,) * 24, (100,) * 24)
+
+POWER: Final = {
+    "government": OFFICE_POWER,
+    "school": SCHOOL_POWER,
+    "hospital": HOSPITAL_POWER,
+    "venue": VENUE_POWER,
+    "other": OFFICE_POWER,
 }
-
-
-def weights(shape: Shape, month: Month, rng: Random) -> list[int]:
-    """One weight an hour of the month: the shape's, 10 % up or down."""
-    days = (shape.weekday, shape.weekend)
-    return [days[start.weekday() >= SATURDAY][start.hour] * (900 + rng.randrange(201)) for start in month.hour_starts()]
-
-
-def spread(total_micro: int, hour_weights: Sequence[int]) -> "array[int]":
-    """The total shared out by the weights, in integers that sum to it exactly."""
-    whole, before = sum(hour_weights), 0
-    amounts = array("q")
-    for weight in accumulate(hour_weights):
-        until = total_micro * weight // whole
-        amounts.append(until - before)
-        before = until
-    return amounts
-
-
-def share(amounts: "array[int]", per_mille: int, rng: Random) -> "array[int]":
-    """A part of every hour's amount: about `per_mille` of it, 8 % up or down."""
-    return array("q", [amount * per_mille * (920 + rng.randrange(161)) // 1_000_000 for amount in amounts])
+WATER: Final = {
+    "government": OFFICE_WATER,
+    "school": SCHOOL_WATER,
+    "hospital": HOSPITAL_WATER,
+    "venue": VENUE_WATER,
+    "other": OFFICE_WATER,
+}
+KITCHEN: Final = {"government": MEALS, "school": MEALS, "hospital": ALL_MEALS, "venue": ALL_MEALS, "other": MEALS}

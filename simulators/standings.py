@@ -1,0 +1,54 @@
+"""Flags: what the published readings prove of each indicator, against the ledger's truth and the flags found."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from simulators.device import EXPORT_REGISTER
+from simulators.expected import Expected
+from simulators.notes import Notes
+from simulators.reasons import Reason
+
+Row = tuple[str, str, str, str]
+
+
+@dataclass(slots=True)
+class Standings:
+    """Sums of the main meters as proved, by institution, medium and period."""
+
+    _proved: defaultdict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    expected: frozenset[str] = frozenset()
+    raised: frozenset[str] = frozenset()
+
+    def add(self, of: Expected) -> None:
+        """Add a device's months, if it is a main meter."""
+        if of.role == "main" and of.key[3] != EXPORT_REGISTER:
+            for month, amount_micro in of.derived.months.items():
+                self._proved[of.key[0], of.key[1], f"{month}-01"] += amount_micro
+                self._proved[of.key[0], of.key[1], f"{month[:4]}-01-01/year"] += amount_micro
+
+    def compare(self, ledger: sqlite3.Connection, found: Iterable[Row], notes: Notes) -> None:
+        """Flags found that nothing proves, flags proved that were not found; what the truth adds has a reason."""
+        raised, proved, true = frozenset(found), self._flags(ledger), _true_flags(ledger)
+        for row in sorted(proved - raised):
+            notes.wrong("flags not raised", " ".join(row))
+        for row in sorted(raised - proved):
+            notes.wrong("flags raised without cause", " ".join(row))
+        for row in sorted(proved ^ true):
+            reason = Reason("incomplete readings", "true and proved consumption lie on either side of the constraint")
+            notes.explained("flags that differ from the truth", " ".join(row), reason)
+        self.expected, self.raised = (frozenset(" ".join(row) for row in rows) for rows in (proved, raised))
+
+    def _flags(self, ledger: sqlite3.Connection) -> frozenset[Row]:
+        query = "SELECT institution, indicator, period_kind, period_start, medium, allowance_micro FROM expected_flag"
+        return frozenset(
+            (institution, indicator, kind, start)
+            for institution, indicator, kind, start, medium, allowance_micro in ledger.execute(query)
+            if self._proved[institution, medium, start + ("/year" if kind == "year" else "")] > allowance_micro
+        )
+
+
+def _true_flags(ledger: sqlite3.Connection) -> frozenset[Row]:
+    query = "SELECT institution, indicator, period_kind, period_start FROM expected_flag WHERE exceeded"
+    return frozenset(ledger.execute(query))

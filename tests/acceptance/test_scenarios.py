@@ -1,0 +1,74 @@
+"""Every shipped scenario through the service as its users run it: ledger and database agree, every difference has a reason."""
+
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.stack import Stack
+from simulators import fleet, registry, scenario
+from simulators.month import Month
+from tests.conftest import Database
+from tests.registries import import_files
+from tests.running import Service, balances, eventually, running_service
+
+INSTITUTIONS, DAYS, SEED = 4, 3, 7
+SETTINGS = {"settlement__enabled": True, "settlement__round_seconds": 0.2, "intake__accept_days_back": 75}
+"""The last closed month begins up to 62 days ago."""
+
+
+async def simulate(*arguments: object) -> tuple[int, str, str]:
+    """`meterwarden simulate …` as a process: status, output, errors."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ingest", "simulate", *(str(each) for each in arguments),
+        env=dict(os.environ), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+async def is_settled(service: Service, database: Database) -> bool:
+    """Nothing waits at the broker, in intake or for settlement."""
+    before = await service.metrics()
+    marks = await database.rows("SELECT EXISTS (SELECT FROM metering.mark)")
+    after = await service.metrics()
+    received = [metrics["messages_received_total"] for metrics in (before, after)]
+    return received[0] == received[1] > 0 and after["messages_in_flight"] == 0 and marks == [(False,)]
+
+
+async def published(service: Service, database: Database, stack: Stack, *options: object) -> None:
+    """Publish a scenario, and wait until everything has come and is settled."""
+    broker = ("--port", stack.mosquitto.port, "--username", "simulator", "--password-file", stack.password_file("simulator"))
+    status, _, errors = await simulate("publish", *options, *broker)
+    assert status == 0, errors
+    await eventually(lambda: is_settled(service, database), "settled", 30)
+
+
+@pytest.mark.parametrize("name", scenario.shipped())
+async def test_ledger_and_database_agree(name: str, stack: Stack, database: Database, tmp_path: Path) -> None:
+    """Messages, readings, hours, months, quarantine and flags; no difference is left without a reason."""
+    month = Month.last_closed(datetime.now(UTC))
+    registry.write(fleet.build(INSTITUTIONS, SEED, month), tmp_path / "registry")
+    await import_files(database, tmp_path / "registry")
+    of = ("--institutions", INSTITUTIONS, "--seed", SEED, "--month", month, "--scenario", name, "--days", DAYS)
+    ledger = ("--ledger", tmp_path / "ledger")
+    async with running_service(database, stack.mosquitto, tmp_path, **SETTINGS) as service:
+        await published(service, database, stack, *of, *ledger)
+        status, output, lines = await simulate("verify", *ledger, "--database-url", database.reader_url, "--json", "--explain")
+        metrics = await service.metrics()
+
+    figures: dict[str, Any] = json.loads(output)
+    assert [] == figures["problems"], lines
+    assert (status, figures["unexplained"]) == (0, 0)
+    assert figures["largest_difference_display_steps"] <= 1
+    assert balances(metrics)
+    assert metrics["messages_received_total"] == figures["published"] + figures["repeated"]
+    assert len(lines.splitlines()) == sum(figures["explained"].values())
+    assert name != "quiet" or not figures["explained"]
+    assert name != "hostile" or figures["explained"]
