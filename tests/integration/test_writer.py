@@ -268,7 +268,8 @@ def stated(read_at: datetime, energy_kwh: float) -> bytes:
 async def test_two_writers_with_overlapping_keys_lose_nothing_and_store_each_key_once(database: Database, seed: int) -> None:
     """The same keys at the same time, in other batches and orders, some with another value: one row a key, every reading counted.
 
-    COPY fills the chunks of a hypertable one after the other, so batches over several chunks may deadlock; such a batch is tried again.
+    COPY fills the chunks of a hypertable one after the other, so batches over several chunks may deadlock; such a batch is
+    tried again.
     """
     rng = random.Random(seed)
     keys = [(channel, hour) for channel in range(1, 6) for hour in range(200)]
