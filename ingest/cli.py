@@ -88,13 +88,14 @@ def run(log_level: str) -> None:
     settings = _settings()
     start_logging(log_level)
     try:
-        asyncio.run(service.run(settings))
+        drained = asyncio.run(service.run(settings))
     except* TakenOver as errors:
         raise click.ClickException(str(errors.exceptions[0])) from errors
     except* OSError as errors:
         address = f"{settings.http.host}:{settings.http.port}"
         text = f"{errors.exceptions[0]}; is {address} taken? Set METERWARDEN_HTTP__PORT (0: any free port)"
         raise click.ClickException(text) from errors
+    sys.exit(0 if drained else 1)
 
 
 @main.command("migrate")

@@ -87,10 +87,11 @@ def count(metrics: Metrics, assessed: Sequence[Assessed], outcomes: Sequence[Out
     metrics.last_commit.set_to_current_time()
 
 
-async def run(settings: Settings, *, clock: Clock = utc_now, started: Callable[[int], None] | None = None) -> None:
+async def run(settings: Settings, *, clock: Clock = utc_now, started: Callable[[int], None] | None = None) -> bool:
     """Run both lines until SIGTERM or SIGINT, then drain: what was received is committed and acknowledged.
 
-    `started` is told the port of /metrics. An absent database or broker is waited for; /readyz is 503 meanwhile.
+    False where that did not succeed within the grace period. `started` is told the port of /metrics. An absent database or broker
+    is waited for; /readyz is 503 meanwhile.
     """
     metrics = Metrics(CollectorRegistry())
     metrics.standings.most = settings.quota.exported_institutions
@@ -104,6 +105,8 @@ async def run(settings: Settings, *, clock: Clock = utc_now, started: Callable[[
                 await _lines(settings, metrics, Present(Registry(0)), clock, stopping)
         except TimeoutError:
             log.error("not drained in time: what was not acknowledged will be delivered again")
+            return False
+    return True
 
 
 def _stop_on_signals(stopping: asyncio.Event, deadline: asyncio.Timeout, grace_seconds: float) -> None:

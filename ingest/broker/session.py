@@ -18,6 +18,7 @@ import mqtt5
 
 from ingest.batching import Inbox, size_bytes
 from ingest.broker.connection import Connection, Disconnected
+from ingest.errors import Unavailable
 from ingest.messages import Message
 from ingest.metrics import Metrics
 from ingest.retry import delay_seconds, pause
@@ -66,6 +67,8 @@ class Session:
         self._uncommitted_bytes = 0
         self._taken_over: deque[float] = deque(maxlen=TAKEN_OVER_LIMIT)
         self._stopping = asyncio.Event()
+        self._room = asyncio.Event()  # cleared while too much is uncommitted: a new connection would bring still more
+        self._room.set()
 
     @property
     def filters(self) -> list[str]:
@@ -76,6 +79,7 @@ class Session:
         """Connect, receive, reconnect, until `stop`. Raises TakenOver where another client keeps our identifier."""
         attempt = 0
         while not self._stopping.is_set():
+            await self._room.wait()
             try:
                 async with asyncio.timeout(self._settings.connect_timeout_seconds):
                     connection = await self._connect()
@@ -110,11 +114,14 @@ class Session:
         self._metrics.uncommitted_bytes.set(self._uncommitted_bytes)
         if self._connection is not None and self._uncommitted_bytes <= RESUME_SHARE * self._limit_bytes:
             self._connection.resume()
+        if self._uncommitted_bytes <= RESUME_SHARE * self._limit_bytes:
+            self._room.set()
             self._metrics.reading_paused.set(0)
 
     def stop(self) -> None:
         """Take nothing new. What was received can still be acknowledged, until `close`."""
         self._stopping.set()
+        self._room.set()
         if self._connection is not None:
             self._connection.pause()
         self._inbox.close()
@@ -133,11 +140,13 @@ class Session:
         self._metrics.uncommitted_bytes.set(self._uncommitted_bytes)
         if self._uncommitted_bytes > self._limit_bytes and self._connection is not None:
             self._connection.pause()
+            self._room.clear()
             self._metrics.reading_paused.set(1)
         self._inbox.put(messages, size)
 
     async def _connect(self) -> Connection:
         settings = self._settings
+        self._connection = None  # with it goes the reason why the last one ended
         self._generation += 1
         generation = self._generation
         loop = asyncio.get_running_loop()
@@ -184,6 +193,7 @@ class Session:
     async def _subscribe(self, connection: Connection) -> None:
         """Drop the filters of earlier settings first, else their messages would keep coming."""
         former = [topic_filter for topic_filter in self._known_filters if topic_filter not in self.filters]
+        await self._remember([*former, *self.filters])
         if former:
             await connection.ask(mqtt5.UnsubscribePacket(1, former), mqtt5.UnsubAckPacket)
         wanted = [mqtt5.TopicFilter(topic_filter, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic_filter in self.filters]
@@ -196,8 +206,16 @@ class Session:
         if refused:
             connection.close()
             raise Disconnected(f"subscription refused: {', '.join(refused)}")
-        await self._keep_filters(self.filters)
-        self._known_filters = self.filters
+        await self._remember(self.filters)
+
+    async def _remember(self, filters: list[str]) -> None:
+        """Keep what the broker's session may hold from now on, before it does; nothing to do where it is known already."""
+        if set(filters) != set(self._known_filters):
+            try:
+                await self._keep_filters(filters)
+            except Unavailable as error:
+                raise Disconnected(f"filters not remembered: {error}") from error
+            self._known_filters = filters
 
     async def _pause(self, attempt: int) -> None:
         """Wait before the next attempt; longer where another client took the session, and not for ever."""

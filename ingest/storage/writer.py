@@ -23,6 +23,9 @@ from ingest.storage.queries import QUERIES
 STAGED_BATCHES: Final = 20
 """After a batch with known keys so many go through the staging table at once."""
 
+CHUNK_US: Final = 7 * 24 * HOUR_US
+"""Length of a chunk of readings (migration 0002)."""
+
 Key = tuple[int, int]
 T = TypeVar("T")
 
@@ -90,7 +93,7 @@ class Writer:
     async def _write(self, connection: Connection, batch: Sequence[Assessed]) -> list[Outcome]:
         rows = sorted({row[:3]: row for assessed in batch for row in assessed.rows}.values())
         first = {(row.channel, row.read_at): row for row in reversed(rows)}
-        there = await self._store(connection, sorted(first.values()))
+        there = await self._store(connection, sorted(first.values(), key=_lock_order))
         disputed = await _keep_conflicts(connection, rows, first, there)
         new_sessions = await _keep_sessions(connection, batch)
         await _quarantine(connection, [assessed for assessed in batch if assessed.rejected])
@@ -114,6 +117,11 @@ class Writer:
         cursor = await connection.execute(QUERIES["insert_staged"])
         keys = await cursor.fetchall()
         return await _stored_values(connection, keys) if keys else {}
+
+
+def _lock_order(row: Row) -> tuple[int, int, int]:
+    """The order in which every worker locks keys: COPY fills a hypertable chunk by chunk, whatever the order of its rows."""
+    return row.read_at // CHUNK_US, row.channel, row.read_at
 
 
 async def _copy(connection: Connection, query: str, rows: list[Row]) -> None:
@@ -203,6 +211,11 @@ async def _probe(connection: Connection) -> None:
     now = instant(datetime.now(UTC))
     await connection.execute("SAVEPOINT probe")
     await _copy(connection, "copy_readings", [Row(0, now, 0, now)])
+    await _copy(connection, "copy_staged", [Row(0, now, 0, now)])
+    await connection.execute(QUERIES["insert_staged"])
+    at = moment(now)
+    await connection.execute(QUERIES["insert_conflicts"], {"channel": [0], "read_at": [at], "value": [0], "received_at": [at]})
+    await connection.execute(QUERIES["insert_session"], (0, "probe", 1, at, 0, None, None, None, at))
     await connection.execute(QUERIES["probe_quarantine"])
     await connection.execute("ROLLBACK TO SAVEPOINT probe")
     await connection.execute(QUERIES["insert_mark"], {"channel": [], "utc_hour": []})

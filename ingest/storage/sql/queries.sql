@@ -13,10 +13,11 @@ COPY metering.reading (read_at, value, received_at, channel) FROM STDIN (FORMAT 
 COPY staged_reading (read_at, value, received_at, channel) FROM STDIN (FORMAT binary)
 
 -- name: insert_staged
--- In key order, so that two workers never wait for each other in a circle. Returns what was there already.
+-- Chunk by chunk in key order, as COPY does, so that two workers never wait for each other in a circle. Returns what was there already.
 WITH inserted AS (
     INSERT INTO metering.reading (read_at, value, received_at, channel)
-    SELECT read_at, value, received_at, channel FROM staged_reading ORDER BY channel, read_at
+    SELECT read_at, value, received_at, channel FROM staged_reading
+    ORDER BY floor(extract(epoch FROM read_at) / 604800), channel, read_at
     ON CONFLICT (channel, read_at) DO NOTHING
     RETURNING channel, read_at
 )
