@@ -94,7 +94,10 @@ def _usages(prepared: Bench, pid: int) -> dict[str, Usage]:
     postmaster, broker = prepared.stack.postgres.process, prepared.stack.mosquitto.process
     assert postmaster is not None
     assert broker is not None
-    database = [Usage.of(child) for child in (postmaster.pid, *_children(postmaster.pid))]
+    database = []
+    for child in (postmaster.pid, *_children(postmaster.pid)):
+        with suppress(OSError):  # a backend may end while we look
+            database.append(Usage.of(child))
     total = Usage(sum(usage.cpu_seconds for usage in database), 0)
     return {"ingest": Usage.of(pid), "database": total, "broker": Usage.of(broker.pid)}
 
