@@ -15,7 +15,7 @@ from ingest.formats.faults import DETAIL_LIMIT
 from ingest.formats.native_v1 import Decoded, Stated
 from ingest.identity import Identify, identify_by, known
 from ingest.messages import Assessed, Message, Rejected, Row, SessionRow
-from ingest.metering.calendar import HOUR_US, Instant, instant, moment
+from ingest.metering.calendar import Instant, instant, moment
 from ingest.metering.registers import INTEGER_LIMIT, to_integer
 from ingest.registry import ABSENT, Registry
 from schemas.charger import ChargerSession
@@ -140,8 +140,3 @@ def _rejected(failing: dict[int, Rejection], first: Rejection) -> Rejected:
 def _storable(text: str) -> str:
     """Foreign text as the database can always take it: PostgreSQL's text holds no NUL and no lone surrogate."""
     return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:DETAIL_LIMIT]
-
-
-def utc_hour(at: Instant) -> int:
-    """Hours since 1970-01-01T00:00Z, as marks name them."""
-    return at // HOUR_US

@@ -110,18 +110,10 @@ class QuotaSettings(Part):
     """Levels below "exceeded"."""
 
     warning_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    near_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.9
     completeness: Annotated[float, Field(gt=0, le=1)] = 0.8
     projection_days: Annotated[int, Field(ge=1, le=366)] = 7
     exported_institutions: Annotated[int, Field(ge=0, le=10_000)] = 200
     """Most institutions with a series of their own in /metrics, those furthest above first."""
-
-    @model_validator(mode="after")
-    def near_is_above_warning(self) -> Self:
-        """The second warning lies above the first."""
-        if self.near_ratio < self.warning_ratio:
-            raise ValueError("near_ratio must not lie below warning_ratio")
-        return self
 
 
 class HttpSettings(Part):

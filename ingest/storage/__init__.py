@@ -1,15 +1,19 @@
 """TimescaleDB: the only folder that knows SQL.
 
-queries.py        sql/queries.sql, every query the service runs, by name
-connection.py     how a connection is opened, and which errors are the world's
-binary.py         rows in PostgreSQL's binary COPY format
-writer.py         one batch of assessed messages -> one transaction -> outcomes
-registry.py       the registry as intake keeps it in memory
-registry_csv.py   registry files -> checked rows
+queries.py          sql/queries.sql, every query the service runs, by name
+connection.py       how a connection is opened, and which errors are the world's
+binary.py           rows in PostgreSQL's binary COPY format
+writer.py           one batch of assessed messages -> one transaction -> outcomes
+quarantine.py       open messages whose cause is gone, replayed
+registry.py         the registry as intake keeps it in memory
+registry_lines.py   one line of each registry file, checked by itself
+registry_csv.py     registry files -> checked lines that agree with each other
 registry_import.py  the difference of files and database, applied in one transaction
-settlement.py     marks taken, states and readings read, derived rows written
-levels.py         what levels are folded from, and where they are written
-quarantine.py     open messages whose cause is gone
-migrate.py        forward-only migrations; bootstrap.py: database, extension and roles
-sql/              queries.sql and the numbered migrations
+settlement.py       marks taken, states and readings read, derived rows written
+levels.py           what levels are folded from, and where they are written
+standings.py        how every institution stands now, as it is published
+rebuild.py          everything derived forgotten, to be derived again
+migrate.py          forward-only migrations
+bootstrap.py        database, extension, roles
+sql/                queries.sql and the numbered migrations
 """

@@ -14,7 +14,7 @@ import psycopg
 
 from ingest.errors import Refused, Unavailable
 from ingest.messages import Assessed, Message, Outcome, Row, SessionRow
-from ingest.metering.calendar import HOUR_US, instant, moment
+from ingest.metering.calendar import HOUR_US, instant, moment, utc_hour
 from ingest.settings import DatabaseSettings
 from ingest.storage import binary
 from ingest.storage.connection import Connection, connect, is_worlds, unavailable
@@ -208,7 +208,7 @@ def quarantine_key(message: Message) -> bytes:
 
 async def _mark(connection: Connection, keys: Sequence[Key]) -> None:
     """Say which channel-hours changed, in one row."""
-    marks = sorted({(channel, read_at // HOUR_US) for channel, read_at in keys})
+    marks = sorted({(channel, utc_hour(read_at)) for channel, read_at in keys})
     if marks:
         parameters = {"channel": [channel for channel, _ in marks], "utc_hour": [hour for _, hour in marks]}
         await connection.execute(QUERIES["insert_mark"], parameters)

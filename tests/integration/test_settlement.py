@@ -11,6 +11,7 @@ from ingest.metering.calendar import HOUR_US, instant
 from ingest.metering.levels import Thresholds
 from ingest.settlement import Round, settle_round
 from ingest.storage.connection import connected
+from ingest.storage.rebuild import DERIVED, forget_and_mark
 from ingest.storage.settlement import open_round
 from ingest.storage.writer import Writer
 from tests.databases import Database
@@ -19,9 +20,6 @@ from tests.registries import channels, import_files, write_files
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SHANGHAI = timedelta(hours=8)
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
-
-DERIVED = ("day_state", "consumption_hour", "consumption_day", "consumption_month", "consumption_year", "channel_event",
-           "institution_day", "quota_level")  # fmt: skip
 
 
 async def settle_all(database: Database, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
@@ -49,16 +47,8 @@ def differences(before: dict[str, list[tuple]], after: dict[str, list[tuple]]) -
 
 
 async def rebuild(database: Database, **options: int) -> None:
-    """Forget everything derived and settle it again from the stored readings."""
-    for table in DERIVED:
-        await database.run(f"DELETE FROM metering.{table}")
-    await database.run("DELETE FROM metering.mark")
-    await database.run("DELETE FROM metering.tick")
-    await database.run(
-        """INSERT INTO metering.mark (channel, utc_hour)
-           SELECT array_agg(channel), array_agg(floor(extract(epoch FROM read_at) / 3600)::int)
-           FROM metering.reading GROUP BY channel"""
-    )
+    """Forget everything derived and settle it again from the stored readings, as `meterwarden rebuild` does."""
+    await forget_and_mark(database.settings)
     await settle_all(database, **options)
 
 
@@ -108,7 +98,7 @@ async def test_any_order_duplication_and_batching_gives_identical_rows(
     history = [row for channel in numbers for row in random_history(rng, channel)]
     expected = None
     for _ in range(4):
-        for table in (*DERIVED, "reading", "conflict", "mark", "tick"):
+        for table in (*DERIVED, "reading", "conflict", "mark"):
             await database.run(f"DELETE FROM metering.{table}")
         arriving = history + rng.choices(history, k=len(history) // 5)
         rng.shuffle(arriving)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from ingest.errors import STAGE_OF, Reason, Stage
 from ingest.formats import native_v1
-from ingest.intake import AcceptWindow, assess, utc_hour
+from ingest.intake import AcceptWindow, assess
 from ingest.messages import Assessed, Message, Row, SessionRow
-from ingest.metering.calendar import HOUR_US, Instant, instant
+from ingest.metering.calendar import HOUR_US, Instant, instant, utc_hour
 from ingest.metering.registers import INTEGER_LIMIT
 from ingest.registry import RegisteredMeter, Registry
 from schemas.reading import MAX_READINGS

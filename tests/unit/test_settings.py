@@ -131,15 +131,6 @@ def test_the_receive_maximum_holds_two_batches(environment: Environment, message
         assert line.startswith(f"broker.receive_maximum ({receive_maximum}) must be at least twice batch.messages ({messages})")
 
 
-def test_the_second_warning_lies_above_the_first(environment: Environment) -> None:
-    """At the same ratio it may lie."""
-    environment(QUOTA__WARNING_RATIO="0.9", QUOTA__NEAR_RATIO="0.9")
-    assert 0.9 == Settings().quota.near_ratio
-    environment(QUOTA__NEAR_RATIO="0.85")
-
-    assert ["METERWARDEN_QUOTA: Value error, near_ratio must not lie below warning_ratio"] == _wrong()
-
-
 def test_settings_are_frozen() -> None:
     """What was checked at the start holds until the end, in every part."""
     settings = Settings()
