@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test check bench stack clean
+.PHONY: help setup demo test test-faults check bench stack clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the main job on real embedded servers, about a minute (KEEP=1 leaves it running)"
 	@echo "make test    every test, on real embedded servers"
+	@echo "make test-faults  only what is killed, cut, crashed, filled up: about 6 minutes, with an account of every scenario"
 	@echo "make check   format, lint, types"
 	@echo "make bench   speed, as ratios within one run"
 	@echo "make stack   start the embedded servers and print their addresses (stop: .venv/bin/meterwarden stack down)"
@@ -31,6 +32,9 @@ demo: $(READY)
 
 test: $(READY)
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-faults: $(READY)
+	@$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
 
 check: $(READY)
 	@$(BIN)/ruff format --check .

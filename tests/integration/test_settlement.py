@@ -11,45 +11,15 @@ from ingest.metering.calendar import HOUR_US, instant
 from ingest.metering.levels import Thresholds
 from ingest.settlement import Round, settle_round
 from ingest.storage.connection import connected
-from ingest.storage.rebuild import DERIVED, forget_and_mark
+from ingest.storage.rebuild import DERIVED
 from ingest.storage.settlement import open_round
 from ingest.storage.writer import Writer
 from tests.databases import Database
 from tests.registries import channels, import_files, write_files
+from tests.settling import NOW, derived, rebuild, settle_all
 
-NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 SHANGHAI = timedelta(hours=8)
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
-
-
-async def settle_all(database: Database, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
-    """Rounds until there is nothing to do; returns how many there were."""
-    async with connected(database.settings) as connection:
-        await open_round(connection)
-        for number in range(10_000):
-            if not await settle_round(connection, now, channel_hours, Thresholds()):
-                return number
-    raise AssertionError("settlement does not come to rest")
-
-
-async def derived(database: Database) -> dict[str, list[tuple]]:
-    """Every derived row, in a fixed order."""
-    return {table: sorted(await database.rows(f"SELECT t::text FROM metering.{table} t")) for table in DERIVED}
-
-
-def differences(before: dict[str, list[tuple]], after: dict[str, list[tuple]]) -> list[str]:
-    """Rows that only one side has."""
-    found = []
-    for table in DERIVED:
-        found += [f"{table}: only before {row[0]}" for row in before[table] if row not in set(after[table])]
-        found += [f"{table}: only after {row[0]}" for row in after[table] if row not in set(before[table])]
-    return found
-
-
-async def rebuild(database: Database, **options: int) -> None:
-    """Forget everything derived and settle it again from the stored readings, as `meterwarden rebuild` does."""
-    await forget_and_mark(database.settings)
-    await settle_all(database, **options)
 
 
 def batch(rows: list[tuple[int, int, int]], received_at: int = 0) -> list[Assessed]:

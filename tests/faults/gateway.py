@@ -1,0 +1,58 @@
+"""A gateway that publishes a stream whatever happens to its broker: what got no PUBACK it sends again, as gateways do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiomqtt
+
+from ingest.stack import Mosquitto
+from tests.faults.stream import Sent, Stream
+from tests.running import client, eventually
+
+AT_ONCE = 50
+"""Messages in flight."""
+
+
+class Gateway:
+    """Publishes what it is given, each until its PUBACK; the broker may vanish meanwhile."""
+
+    def __init__(self, broker: Mosquitto, *, port: int | None = None) -> None:
+        self.acknowledged = 0
+        self._broker = broker
+        self._port = port
+
+    async def publish(self, messages: list[Sent]) -> None:
+        """Publish messages, all of which have their PUBACK then."""
+        waiting = list(messages)
+        while waiting:
+            try:
+                async with client(self._broker, port=self._port, timeout=10) as connection:
+                    connection.pending_calls_threshold = AT_ONCE
+                    while waiting:
+                        await asyncio.gather(*(connection.publish(*one, qos=1) for one in waiting[:AT_ONCE]))
+                        self.acknowledged += len(waiting[:AT_ONCE])
+                        del waiting[:AT_ONCE]
+            except (aiomqtt.MqttError, OSError):
+                await asyncio.sleep(0.05)  # the broker is away
+
+    async def run(self, stream: Stream, stopping: asyncio.Event) -> None:
+        """Publish the stream until told to stop."""
+        while not stopping.is_set():
+            await self.publish(stream.take(10 * AT_ONCE))
+
+
+@asynccontextmanager
+async def publishing(broker: Mosquitto, stream: Stream, *, port: int | None = None) -> AsyncIterator[Gateway]:
+    """A gateway that publishes the stream during the block; all it has taken is acknowledged by the broker afterwards."""
+    gateway, stopping = Gateway(broker, port=port), asyncio.Event()
+    task = asyncio.create_task(gateway.run(stream, stopping), name="gateway")
+    try:
+        await eventually(lambda: gateway.acknowledged or task.done(), "publishing")
+        yield gateway
+        stopping.set()
+        async with asyncio.timeout(60):
+            await task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -1,0 +1,54 @@
+"""Settlement run by hand: to its end, and once more from scratch."""
+
+from datetime import UTC, datetime
+
+from ingest.metering.levels import Thresholds
+from ingest.settlement import settle_round
+from ingest.storage.connection import connected
+from ingest.storage.rebuild import DERIVED, forget_and_mark
+from ingest.storage.settlement import open_round
+from tests.databases import Database
+
+NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+
+
+async def settle_all(database: Database, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
+    """Rounds until there is nothing to do; returns how many there were."""
+    async with connected(database.settings) as connection:
+        await open_round(connection)
+        for number in range(10_000):
+            if not await settle_round(connection, now, channel_hours, Thresholds()):
+                return number
+    raise AssertionError("settlement does not come to rest")
+
+
+async def derived(database: Database) -> dict[str, list[tuple]]:
+    """Every derived row, in a fixed order."""
+    return {table: sorted(await database.rows(f"SELECT t::text FROM metering.{table} t")) for table in DERIVED}
+
+
+def differences(before: dict[str, list[tuple]], after: dict[str, list[tuple]]) -> list[str]:
+    """Rows that only one side has."""
+    found = []
+    for table in DERIVED:
+        one, other = set(before[table]), set(after[table])
+        found += [f"{table}: only before {row[0]}" for row in before[table] if row not in other]
+        found += [f"{table}: only after {row[0]}" for row in after[table] if row not in one]
+    return found
+
+
+async def rebuild(database: Database, **options: int) -> None:
+    """Forget everything derived and settle it again from the stored readings, as `meterwarden rebuild` does."""
+    await forget_and_mark(database.settings)
+    await settle_all(database, **options)
+
+
+async def derived_equals_rebuild(database: Database) -> None:
+    """Settle what is marked, then everything from the stored readings alone: the same rows, in every table."""
+    now = datetime.now(UTC)
+    await settle_all(database, now=now)
+    before = await derived(database)
+    await forget_and_mark(database.settings)
+    await settle_all(database, now=now)
+    found = differences(before, await derived(database))
+    assert [] == found[:5], f"{len(found)} derived rows differ from a rebuild"
