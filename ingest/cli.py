@@ -18,6 +18,7 @@ from ingest import demo as demonstration
 from ingest import service, stack
 from ingest.alerts import rules
 from ingest.broker.session import TakenOver
+from ingest.commands.drain import drain
 from ingest.errors import Unavailable
 from ingest.logs import start_logging
 from ingest.settings import Settings, no_json, unknown_names, wrong_settings
@@ -96,6 +97,16 @@ def run(log_level: str) -> None:
         text = f"{errors.exceptions[0]}; is {address} taken? Set METERWARDEN_HTTP__PORT (0: any free port)"
         raise click.ClickException(text) from errors
     sys.exit(0 if drained else 1)
+
+
+@main.command("drain")
+@click.option("--last", is_flag=True, help="although no other worker would receive what is published from then on")
+def drain_command(last: bool) -> None:
+    """Leave a group of workers for good (scale-in): unsubscribe, store what still arrives, end the session at the broker.
+
+    Run it with the settings of the worker that leaves, after that worker has been stopped.
+    """
+    drain(_settings(), last=last)
 
 
 @main.command("migrate")

@@ -1,6 +1,6 @@
 """Every metric on one screen. Label values are few and known, and stand at zero from the start; no metric names a meter."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, Protocol
@@ -33,6 +33,22 @@ class Condition:
         """Change it."""
         self._holds = holds
         self._gauge.set(holds)
+
+
+class Conditions:
+    """What readiness needs, by name; parts of the service add their own."""
+
+    def __init__(self, **conditions: Callable[[], bool]) -> None:
+        """With these to begin with."""
+        self._conditions = dict(conditions)
+
+    def add(self, name: str, holds: Callable[[], bool]) -> None:
+        """One more."""
+        self._conditions[name] = holds
+
+    def __call__(self) -> dict[str, bool]:
+        """Which hold now."""
+        return {name: holds() for name, holds in self._conditions.items()}
 
 
 class Metrics:
@@ -84,6 +100,20 @@ class Metrics:
         self.database_up = Condition(
             Gauge("meterwarden_database_up", "1 while intake's last use of it succeeded", registry=registry)
         )
+        self.canary_latency = Histogram(
+            "meterwarden_canary_latency_seconds",
+            "From publishing a reading of our own to seeing it committed",
+            buckets=WRITE_BUCKETS,
+            registry=registry,
+        )
+        self.canary_seen = Gauge(
+            "meterwarden_canary_last_seen_timestamp_seconds", "When a reading of our own was last seen committed", registry=registry
+        )
+        self.members_absent = Gauge(
+            "meterwarden_members_absent",
+            "Workers not seen for a quarter of their session's life at the broker",
+            registry=registry,
+        )
         self.registry_meters = Gauge("meterwarden_registry_meters", "Meters known to intake", registry=registry)
         self.registry_version = Gauge("meterwarden_registry_version", "Version of the registry in use", registry=registry)
         self.quarantined = Gauge("meterwarden_quarantine_open", "Messages in quarantine, by reason", ["reason"], registry=registry)
@@ -102,6 +132,7 @@ class Metrics:
             registry=registry,
         )
         self.quota_published = Counter("meterwarden_quota_states_published_total", "Quota states sent", registry=registry)
+        self.conditions = Conditions(broker=self.connected.__bool__, database=self.database_up.__bool__)
         self.standings = StandingsCollector()
         registry.register(self.standings)
         self._show_zeros()

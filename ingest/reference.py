@@ -62,7 +62,10 @@ def _topics() -> Iterator[str]:
     yield f"| `{topics.gateway_readings('{institution}', '{gateway}')}` | a gateway's batch: each reading names medium and meter |"
     yield f"| `{topics.charger_session('{institution}', '{charger}')}` | a charging session, at its start and at its end |"
     yield f"| `{topics.quota('{institution}', '{indicator}')}` | published by Meterwarden, retained: the most serious quota state |"
-    yield from ("", f"Intake subscribes, shared, to {', '.join(f'`{name}`' for name in topics.INTAKE_FILTERS)}.")
+    yield from (
+        "",
+        f"Intake subscribes (workers of a group: shared) to {', '.join(f'`{name}`' for name in topics.INTAKE_FILTERS)}.",
+    )
 
 
 def _registers() -> Iterator[str]:

@@ -14,6 +14,10 @@ from schemas.registers import REGISTERS, Kind
 REGISTER_SLOT: Final = {name: slot for slot, name in enumerate(REGISTERS)}
 ABSENT: Final = -1
 USUAL_DECIMALS: Final = 3
+CANARY: Final = ("meterwarden", "electricity", "canary")
+"""Institution, medium and code of the meter every registry knows: our own (ingest/canary.py)."""
+CANARY_CHANNEL: Final = 0
+"""Belongs to no registered meter: stored, and nothing is derived from it."""
 
 
 class RegisteredMeter(NamedTuple):
@@ -28,6 +32,11 @@ class RegisteredMeter(NamedTuple):
     valid_to_us: int
     digits: int
     channels: list[tuple[str, int, int]]
+
+
+_CANARY_METER: Final = RegisteredMeter(
+    *CANARY, None, 0, -(2**63), 2**63 - 1, 0, [("energy_import_kwh", CANARY_CHANNEL, USUAL_DECIMALS)]
+)
 
 
 class Registry:
@@ -46,12 +55,13 @@ class Registry:
         self._channels = {slot: array("l") for slot in REGISTER_SLOT.values()}
         self._digits = array("b")
         self._unusual_decimals: dict[int, int] = {}
+        self._add(_CANARY_METER)
         for meter in meters:
             self._add(meter)
 
     def __len__(self) -> int:
-        """How many meters are known."""
-        return len(self._rows)
+        """How many meters are known, beside our own."""
+        return len(self._rows) - 1
 
     def gateway(self, institution: str, code: str) -> int:
         """The number of a gateway; ABSENT where no meter is registered under it."""

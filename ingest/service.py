@@ -17,42 +17,38 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from ingest.announcer import Announcer
 from ingest.batching import Inbox, size_bytes
+from ingest.broker.leaving import queue_emptied
 from ingest.broker.session import Session
+from ingest.broker.subscriptions import Subscriptions
+from ingest.canary import Canary
 from ingest.errors import Reason, Refused, Unavailable
 from ingest.intake import AcceptWindow, assess
+from ingest.members import watch_members
 from ingest.messages import Assessed, Message, Outcome
 from ingest.metrics import READING_OUTCOMES, Metrics
 from ingest.persist import persist
+from ingest.present import Present, watch_registry
 from ingest.registry import Registry
 from ingest.retry import delay_seconds, pause
 from ingest.settings import DatabaseSettings, Settings
 from ingest.settler import Clock, settle, utc_now
+from ingest.storage import members
 from ingest.storage.connection import connected
 from ingest.storage.quarantine import replay
 from ingest.storage.queries import QUERIES
-from ingest.storage.registry import load_registry, registry_version
 from ingest.storage.writer import Writer
 from ingest.web.health import serve
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-REGISTRY_CHANNEL: Final = "meterwarden_registry"
-
-
-@dataclass(slots=True)
-class Present:
-    """The registry in use; workers replace it when its version moves."""
-
-    registry: Registry
 
 
 async def intake(inbox: Inbox, present: Present, session: Session, writer: Writer, settings: Settings, metrics: Metrics) -> None:
@@ -93,16 +89,38 @@ async def run(settings: Settings, *, clock: Clock = utc_now, started: Callable[[
     False where that did not succeed within the grace period. `started` is told the port of /metrics. An absent database or broker
     is waited for; /readyz is 503 meanwhile.
     """
+    return await _serving(settings, lambda metrics, stopping: _lines(settings, metrics, clock, stopping), started)
+
+
+async def leave(settings: Settings, *, say: Callable[[int], None]) -> bool:
+    """Intake alone, until the broker holds nothing more for this client identifier; its session is ended then, and forgotten.
+
+    `say` is told now and then how many messages have come. False where it was stopped before: the session is kept as it is.
+    """
+    left = False
+
+    async def lines(metrics: Metrics, stopping: asyncio.Event) -> None:
+        nonlocal left
+        left = await _leaving_line(settings, metrics, stopping, say)
+
+    return await _serving(settings, lines) and left
+
+
+Lines = Callable[[Metrics, asyncio.Event], Awaitable[None]]
+
+
+async def _serving(settings: Settings, lines: Lines, started: Callable[[int], None] | None = None) -> bool:
+    """Run lines beside /metrics until they end; False where a signal came and they did not end within the grace period."""
     metrics = Metrics(CollectorRegistry())
     metrics.standings.most = settings.quota.exported_institutions
-    async with serve(settings.http.host, settings.http.port, metrics.registry, partial(_conditions, metrics)) as port:
+    async with serve(settings.http.host, settings.http.port, metrics.registry, metrics.conditions) as port:
         if started is not None:
             started(port)
         stopping = asyncio.Event()
         try:
             async with asyncio.timeout(None) as deadline:
                 _stop_on_signals(stopping, deadline, settings.shutdown_grace_seconds)
-                await _lines(settings, metrics, Present(Registry(0)), clock, stopping)
+                await lines(metrics, stopping)
         except TimeoutError:
             log.error("not drained in time: what was not acknowledged will be delivered again")
             return False
@@ -121,34 +139,65 @@ def _stop_on_signals(stopping: asyncio.Event, deadline: asyncio.Timeout, grace_s
         loop.add_signal_handler(number, stop)
 
 
-async def _lines(settings: Settings, metrics: Metrics, present: Present, clock: Clock, stopping: asyncio.Event) -> None:
+async def _lines(settings: Settings, metrics: Metrics, clock: Clock, stopping: asyncio.Event) -> None:
     """Open what both lines need, run them, stop them in order."""
-    await _reload(settings.database, present, metrics, stopping)
-    known_filters = await _until_available(partial(_known_filters, settings), metrics, stopping)
-    if stopping.is_set() or known_filters is None:
+    opened = await _open(settings, metrics, stopping)
+    if opened is None:
         return
-    inbox = Inbox(settings.batch)
-    session = Session(
-        settings.broker,
-        inbox,
-        metrics,
-        uncommitted_limit_bytes=settings.batch.uncommitted_bytes,
-        known_filters=known_filters,
-        keep_filters=partial(_keep_filters, settings),
-    )
+    present, inbox, session = opened
     writer = Writer(settings.database)
     announcer = Announcer(settings.broker, metrics, partial(_keep_notice, settings.database, clock))
+    canary = Canary(settings, metrics)
     async with asyncio.TaskGroup() as tasks:
         helpers = [
-            tasks.create_task(_watch_registry(settings, present, metrics), name="meterwarden.registry"),
+            tasks.create_task(watch_registry(settings, present, metrics), name="meterwarden.registry"),
+            tasks.create_task(watch_members(settings, metrics), name="meterwarden.members"),
             tasks.create_task(_watch_quarantine(settings, present, metrics), name="meterwarden.quarantine"),
         ]
+        if settings.canary.enabled:
+            metrics.conditions.add("canary", lambda: canary.is_fresh)
+            helpers.append(tasks.create_task(canary.run(), name="meterwarden.canary"))
         if settings.settlement.enabled:
             helpers.append(tasks.create_task(settle(settings, metrics, announcer, clock), name="meterwarden.settler"))
         tasks.create_task(session.run(), name="meterwarden.session")
         line = tasks.create_task(intake(inbox, present, session, writer, settings, metrics), name="meterwarden.intake")
         tasks.create_task(_stop_in_order(stopping, session, line, helpers), name="meterwarden.stop")
     await writer.close()
+
+
+async def _leaving_line(settings: Settings, metrics: Metrics, stopping: asyncio.Event, say: Callable[[int], None]) -> bool:
+    """Intake until the broker's queue for us is empty; True where it was, and our session is ended."""
+    opened = await _open(settings, metrics, stopping, leaving=True)
+    if opened is None:
+        return False
+    present, inbox, session = opened
+    writer = Writer(settings.database)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.run(), name="meterwarden.session")
+        line = tasks.create_task(intake(inbox, present, session, writer, settings, metrics), name="meterwarden.intake")
+        left = await queue_emptied(session, stopping, say)
+        session.stop()
+        await asyncio.wait({line})
+        session.close(end=left)
+    await writer.close()
+    if left:
+        await _until_available(partial(members.forget, settings), metrics, stopping)
+    return left
+
+
+async def _open(
+    settings: Settings, metrics: Metrics, stopping: asyncio.Event, *, leaving: bool = False
+) -> tuple[Present, Inbox, Session] | None:
+    """What intake needs before it begins; None where the process was stopped meanwhile."""
+    present = Present(Registry(0))
+    await _until_available(partial(present.load, settings, metrics), metrics, stopping)
+    known = await _until_available(partial(members.known_filters, settings), metrics, stopping)
+    if stopping.is_set() or known is None:
+        return None
+    inbox = Inbox(settings.batch)
+    subscriptions = Subscriptions(settings.broker, known, partial(members.keep_filters, settings), leaving=leaving)
+    session = Session(settings.broker, inbox, metrics, subscriptions, uncommitted_limit_bytes=settings.batch.uncommitted_bytes)
+    return present, inbox, session
 
 
 async def _stop_in_order(
@@ -164,24 +213,6 @@ async def _stop_in_order(
         helper.cancel()
 
 
-async def _watch_registry(settings: Settings, present: Present, metrics: Metrics) -> None:
-    """Hold the newest registry: at every announcement, and every while, its version is compared."""
-    while True:
-        try:
-            async with connected(settings.database, autocommit=True) as connection:
-                metrics.database_up.set(True)
-                await connection.execute(f"LISTEN {REGISTRY_CHANNEL}")
-                while True:
-                    if await registry_version(settings.database) != present.registry.version:
-                        await _load(settings.database, present, metrics)
-                    async for _ in connection.notifies(timeout=settings.intake.registry_seconds, stop_after=1):
-                        pass
-        except Unavailable as error:
-            metrics.database_up.set(False)
-            log.warning("registry not watched, trying again", extra={"reason": str(error)})
-            await asyncio.sleep(delay_seconds(5))
-
-
 async def _watch_quarantine(settings: Settings, present: Present, metrics: Metrics) -> None:
     """Replay what waited for its meter, whenever the registry has moved and every while; count what is open."""
     writer = Writer(settings.database)
@@ -195,17 +226,6 @@ async def _watch_quarantine(settings: Settings, present: Present, metrics: Metri
         except (Unavailable, Refused) as error:
             log.warning("quarantine not replayed, trying again", extra={"reason": str(error)})
         await asyncio.sleep(settings.intake.replay_seconds)
-
-
-async def _reload(settings: DatabaseSettings, present: Present, metrics: Metrics, stopping: asyncio.Event) -> None:
-    await _until_available(partial(_load, settings, present, metrics), metrics, stopping)
-
-
-async def _load(settings: DatabaseSettings, present: Present, metrics: Metrics) -> None:
-    present.registry = await load_registry(settings)
-    metrics.registry_meters.set(len(present.registry))
-    metrics.registry_version.set(present.registry.version)
-    log.info("registry loaded", extra={"meters": len(present.registry), "version": present.registry.version})
 
 
 async def _until_available(work: Callable[[], Awaitable[T]], metrics: Metrics, stopping: asyncio.Event) -> T | None:
@@ -225,19 +245,6 @@ async def _until_available(work: Callable[[], Awaitable[T]], metrics: Metrics, s
     return None
 
 
-async def _known_filters(settings: Settings) -> list[str]:
-    async with connected(settings.database, autocommit=True) as connection:
-        cursor = await connection.execute(QUERIES["known_filters"], [settings.broker.client_identifier])
-        rows = await cursor.fetchall()
-    return rows[0][0] if rows else []
-
-
-async def _keep_filters(settings: Settings, filters: Sequence[str]) -> None:
-    """Remember the filters before they matter; while the database is away the broker is not subscribed anew."""
-    async with connected(settings.database, autocommit=True) as connection:
-        await connection.execute(QUERIES["keep_filters"], [settings.broker.client_identifier, list(filters)])
-
-
 async def _keep_notice(settings: DatabaseSettings, clock: Clock, topic: str, statement: str) -> None:
     async with connected(settings, autocommit=True) as connection:
         await connection.execute(QUERIES["insert_notice"], [clock(), topic, statement])
@@ -246,8 +253,3 @@ async def _keep_notice(settings: DatabaseSettings, clock: Clock, topic: str, sta
 async def _quarantine_counts(settings: DatabaseSettings) -> dict[str, int]:
     async with connected(settings, autocommit=True) as connection:
         return dict(await (await connection.execute(QUERIES["quarantine_counts"])).fetchall())
-
-
-def _conditions(metrics: Metrics) -> dict[str, bool]:
-    """What readiness needs: subscribed at the broker, the database answering."""
-    return {"broker": bool(metrics.connected), "database": bool(metrics.database_up)}

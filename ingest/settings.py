@@ -37,7 +37,8 @@ class BrokerSettings(Part):
     password_file: Path | None = None
     client_identifier: Annotated[str, Field(min_length=1, max_length=64)] = "meterwarden-0"
     """Stable per worker (an ordinal, never a pod name): the broker keeps the session under it."""
-    share_group: Annotated[str, Field(pattern=r"^[^/+#]+$")] = "meterwarden"
+    share_group: Annotated[str, Field(pattern=r"^[^/+#]*$")] = ""
+    """Workers that share the load name one group; empty: a lone worker, subscribed plainly (docs/adr/0006)."""
     filters: tuple[str, ...] = INTAKE_FILTERS
     keepalive_seconds: Annotated[int, Field(ge=5, le=3600)] = 30
     session_expiry_seconds: Annotated[int, Field(ge=3600, le=2**32 - 2)] = 14 * DAY_SECONDS
@@ -116,6 +117,23 @@ class QuotaSettings(Part):
     """Most institutions with a series of their own in /metrics, those furthest above first."""
 
 
+class CanarySettings(Part):
+    """A meter of our own, published through the broker and read back from the database."""
+
+    enabled: bool = True
+    """Without it, readiness cannot see a broker that grants our subscription and denies us every message."""
+    every_seconds: Seconds = 15
+    within_seconds: Seconds = 60
+    """Not ready when no canary was seen for so long."""
+
+    @model_validator(mode="after")
+    def several_may_come_in_time(self) -> Self:
+        """One canary delayed must not take readiness."""
+        if self.within_seconds < 2 * self.every_seconds:
+            raise ValueError("within_seconds must be at least twice every_seconds, or one late canary takes readiness")
+        return self
+
+
 class HttpSettings(Part):
     """/metrics, /livez, /readyz."""
 
@@ -136,6 +154,7 @@ class Settings(BaseSettings):
     intake: IntakeSettings = IntakeSettings()
     settlement: SettlementSettings = SettlementSettings()
     quota: QuotaSettings = QuotaSettings()
+    canary: CanarySettings = CanarySettings()
     http: HttpSettings = HttpSettings()
     shutdown_grace_seconds: Seconds = 20
 

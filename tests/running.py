@@ -179,7 +179,7 @@ def service_of(
     database_port: int | None = None,
     **settings: object,
 ) -> Service:
-    """A service not started yet, with a client identifier and share group of its own. The ports may be a proxy's.
+    """A service not started yet, with a client identifier of its own, subscribed plainly. The ports may be a proxy's.
 
     `settings` are names after METERWARDEN_, in lower case: `batch__messages=10`.
     """
@@ -194,9 +194,9 @@ def service_of(
         "broker__username": "ingest",
         "broker__password_file": password_file,
         "broker__client_identifier": name,
-        "broker__share_group": name,
         "http__port": port,
         "settlement__enabled": False,
+        "canary__enabled": False,
         "shutdown_grace_seconds": 10,
         **settings,
     }

@@ -38,6 +38,8 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._last_heard = time.monotonic()
         self._pinger: asyncio.TimerHandle | None = None
+        self._pings = self._pongs = 0
+        self._awaited: list[tuple[int, asyncio.Future[bool]]] = []
 
     @property
     def is_open(self) -> bool:
@@ -95,6 +97,7 @@ class Connection(asyncio.Protocol):
         why = Disconnected(self.reason.name.lower() if self.reason else str(error or "closed by the broker"))
         if self._asked is not None and not self._asked[1].done():
             self._asked[1].set_exception(why)
+        self._answer_round_trips(len(self._awaited), arrived=False)
         if not self.closed.done():
             self.closed.set_exception(why)
             self.closed.exception()  # read here, so that a connection nobody waits for any more does not complain
@@ -107,6 +110,13 @@ class Connection(asyncio.Protocol):
         packet = await future
         assert isinstance(packet, answer)
         return packet
+
+    async def round_trip(self) -> bool:
+        """Ping, and wait for that very ping's answer; False where the connection ends first."""
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._send_ping()
+        self._awaited.append((self._pings, future))
+        return await future
 
     def keep_alive(self, server_seconds: int | None) -> None:
         """Begin to ping; the broker may ask for another keepalive than ours."""
@@ -144,7 +154,8 @@ class Connection(asyncio.Protocol):
     def _handle(self, packet: mqtt5.Packet) -> None:
         match packet:
             case mqtt5.PingRespPacket():
-                pass
+                self._pongs += 1
+                self._answer_round_trips(sum(number <= self._pongs for number, _ in self._awaited), arrived=True)
             case mqtt5.DisconnectPacket():
                 self.reason = packet.reason_code
             case _ if self._asked is not None and isinstance(packet, self._asked[0]) and not self._asked[1].done():
@@ -160,5 +171,16 @@ class Connection(asyncio.Protocol):
             log.warning("the broker is silent", extra={"seconds": 1.5 * self._keepalive_seconds})
             self.abort()
             return
-        self.write(mqtt5.PingReqPacket().write())
+        self._send_ping()
         self._pinger = asyncio.get_running_loop().call_later(self._keepalive_seconds / 3, self._ping)
+
+    def _send_ping(self) -> None:
+        self._pings += 1
+        self.write(mqtt5.PingReqPacket().write())
+
+    def _answer_round_trips(self, number: int, *, arrived: bool) -> None:
+        """Wake those who wait for the oldest `number` of pings."""
+        for _, future in self._awaited[:number]:
+            if not future.done():
+                future.set_result(arrived)
+        del self._awaited[:number]

@@ -10,7 +10,7 @@ import logging
 import struct
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ import mqtt5
 
 from ingest.batching import Inbox, size_bytes
 from ingest.broker.connection import Connection, Disconnected
-from ingest.errors import Unavailable
+from ingest.broker.subscriptions import Subscriptions
 from ingest.messages import Message
 from ingest.metrics import Metrics
 from ingest.retry import delay_seconds, pause
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 RESUME_SHARE: Final = 0.5
 """Reading goes on when the uncommitted bytes have fallen to this share of the limit."""
-FAILURE: Final = 0x80
-"""Reason codes from here on are refusals."""
 TAKEN_OVER_SECONDS: Final = 30.0
 TAKEN_OVER_LIMIT: Final = 3
 TAKEN_OVER_WINDOW_SECONDS: Final = 300.0
@@ -50,18 +48,17 @@ class Session:
         settings: BrokerSettings,
         inbox: Inbox,
         metrics: Metrics,
+        subscriptions: Subscriptions,
         *,
         uncommitted_limit_bytes: int,
-        known_filters: Sequence[str],
-        keep_filters: Callable[[Sequence[str]], Awaitable[None]],
     ) -> None:
-        """`known_filters` are those the broker's session holds from earlier; `keep_filters` remembers the present ones."""
+        """Nothing is opened yet."""
+        self.received = 0
         self._settings = settings
+        self._subscriptions = subscriptions
         self._inbox = inbox
         self._metrics = metrics
         self._limit_bytes = uncommitted_limit_bytes
-        self._known_filters = list(known_filters)
-        self._keep_filters = keep_filters
         self._connection: Connection | None = None
         self._generation = 0
         self._uncommitted_bytes = 0
@@ -71,9 +68,9 @@ class Session:
         self._room.set()
 
     @property
-    def filters(self) -> list[str]:
-        """The shared subscriptions of this worker."""
-        return [f"$share/{self._settings.share_group}/{topic_filter}" for topic_filter in self._settings.filters]
+    def is_idle(self) -> bool:
+        """Whether all that was received is decided, on a connection that stands."""
+        return self._uncommitted_bytes == 0 and bool(self._metrics.connected)
 
     async def run(self) -> None:
         """Connect, receive, reconnect, until `stop`. Raises TakenOver where another client keeps our identifier."""
@@ -126,14 +123,20 @@ class Session:
             self._connection.pause()
         self._inbox.close()
 
-    def close(self) -> None:
-        """Leave in order; the broker keeps the session and its queue."""
+    async def round_trip(self) -> bool:
+        """Whether the broker has answered a ping: what it had sent before is received by then."""
+        connection = self._connection
+        return connection is not None and connection.is_open and await connection.round_trip()
+
+    def close(self, *, end: bool = False) -> None:
+        """Leave in order; the broker keeps the session and its queue, unless it is to `end`."""
         if self._connection is not None and self._connection.is_open:
-            self._connection.write(mqtt5.DisconnectPacket().write())
+            self._connection.write(mqtt5.DisconnectPacket(session_expiry_interval=0 if end else None).write())
             self._connection.close()
 
     def _received(self, messages: list[Message]) -> None:
         size = sum(map(size_bytes, messages))
+        self.received += len(messages)
         self._uncommitted_bytes += size
         self._metrics.received.inc(len(messages))
         self._metrics.in_flight.inc(len(messages))
@@ -163,9 +166,9 @@ class Session:
             raise Disconnected(f"refused: {connack.reason_code.name.lower()} {connack.reason_str or ''}".strip())
         connection.keep_alive(connack.server_keep_alive)
         self._note_session(connack.session_present, generation)
-        await self._subscribe(connection)
+        await self._subscriptions.establish(connection)
         self._metrics.connected.set(True)
-        log.info("subscribed", extra={"filters": self.filters, "session_present": connack.session_present})
+        log.info("subscribed", extra={"filters": self._subscriptions.wanted, "session_present": connack.session_present})
         return connection
 
     def _connect_packet(self) -> mqtt5.ConnectPacket:
@@ -186,36 +189,9 @@ class Session:
     def _note_session(self, present: bool, generation: int) -> None:
         if generation > 1:
             self._metrics.reconnects.inc()
-        if not present and self._known_filters:
+        if not present and self._subscriptions.known:
             self._metrics.sessions_lost.inc()
             log.error("the broker kept no session: what it queued is lost", extra={"client": self._settings.client_identifier})
-
-    async def _subscribe(self, connection: Connection) -> None:
-        """Drop the filters of earlier settings first, else their messages would keep coming."""
-        former = [topic_filter for topic_filter in self._known_filters if topic_filter not in self.filters]
-        await self._remember([*former, *self.filters])
-        if former:
-            await connection.ask(mqtt5.UnsubscribePacket(1, former), mqtt5.UnsubAckPacket)
-        wanted = [mqtt5.TopicFilter(topic_filter, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic_filter in self.filters]
-        suback = await connection.ask(mqtt5.SubscribePacket(2, wanted), mqtt5.SubAckPacket)
-        refused = [
-            f"{name} ({code.name.lower()})"
-            for name, code in zip(self.filters, suback.reason_codes, strict=True)
-            if int(code) >= FAILURE
-        ]
-        if refused:
-            connection.close()
-            raise Disconnected(f"subscription refused: {', '.join(refused)}")
-        await self._remember(self.filters)
-
-    async def _remember(self, filters: list[str]) -> None:
-        """Keep what the broker's session may hold from now on, before it does; nothing to do where it is known already."""
-        if set(filters) != set(self._known_filters):
-            try:
-                await self._keep_filters(filters)
-            except Unavailable as error:
-                raise Disconnected(f"filters not remembered: {error}") from error
-            self._known_filters = filters
 
     async def _pause(self, attempt: int) -> None:
         """Wait before the next attempt; longer where another client took the session, and not for ever."""

@@ -44,6 +44,7 @@ user {INGEST_USER}
 topic read metering/#
 topic read $SYS/#
 topic readwrite meterwarden/#
+topic write metering/meterwarden/electricity/canary/reading
 
 # The simulator stands for every meter and gateway.
 user {SIMULATOR_USER}

@@ -5,10 +5,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from ingest.metering.calendar import calendar
 from ingest.metering.quotas import INDICATORS
+from ingest.registry import CANARY
 from schemas.reading import CODE, RFC3339, utc
 from schemas.registers import MAIN_REGISTER, REGISTERS, Medium
 
@@ -37,6 +38,12 @@ def _day(text: object) -> object:
     if not re.fullmatch(r"(19|[2-9][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError("write a date such as 2026-01-01, not before 1900")
     return date.fromisoformat(text)
+
+
+def _not_ours(code: str) -> str:
+    if code == CANARY[0]:
+        raise ValueError(f"{code!r} is the service's own: choose another code")
+    return code
 
 
 def _instant(text: object) -> object:
@@ -77,7 +84,7 @@ class RegionLine(Line):
 class InstitutionLine(Line):
     """An institution and what quotas may distinguish it by."""
 
-    institution: Code
+    institution: Annotated[Code, AfterValidator(_not_ours)]
     name: Text
     region: Code
     class_: Annotated[Literal["government", "school", "hospital", "venue", "other"] | None, Field(alias="class")] = None

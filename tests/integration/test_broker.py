@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from ingest.batching import Inbox, size_bytes
 from ingest.broker.session import Session
+from ingest.broker.subscriptions import Subscriptions
 from ingest.messages import Message
 from ingest.metrics import Metrics
 from ingest.settings import BatchSettings, BrokerSettings
@@ -80,7 +81,7 @@ def settings_of(broker: Mosquitto, directory: Path, **more: object) -> BrokerSet
     name, file = f"test-{secrets.token_hex(6)}", directory / "password"
     file.write_text(broker.password("ingest"), encoding="utf-8")
     given = {
-        "port": broker.port, "username": "ingest", "password_file": file, "client_identifier": name, "share_group": name,
+        "port": broker.port, "username": "ingest", "password_file": file, "client_identifier": name,
         "filters": (f"metering/{institution_code()}/#",), "connect_timeout_seconds": 3, "keepalive_seconds": 5,
     }  # fmt: skip
     return BrokerSettings.model_validate({**given, **more})
@@ -99,7 +100,7 @@ async def running(settings: BrokerSettings, *, known: Sequence[str] = (), limit:
     async def keep(filters: Sequence[str]) -> None:
         remembered.append(list(filters))
 
-    session = Session(settings, inbox, metrics, uncommitted_limit_bytes=limit, known_filters=known, keep_filters=keep)
+    session = Session(settings, inbox, metrics, Subscriptions(settings, known, keep), uncommitted_limit_bytes=limit)
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(session.run())
         try:
@@ -132,7 +133,7 @@ async def test_messages_come_in_lists_in_the_order_published(settings: BrokerSet
         assert list(range(1, 2001)) == [m.packet_id for m in messages]
         assert len(one.inbox.lists) < 1000, "lists, not messages one by one"
         assert (2000, 2000) == (one.sample("messages_received_total"), one.sample("messages_in_flight"))
-        assert [one.session.filters] == one.remembered
+        assert [list(settings.filters)] == one.remembered
 
 
 async def test_acknowledgements_go_out_in_the_order_received_in_one_write_a_batch(settings: BrokerSettings, stack: Stack) -> None:
@@ -223,9 +224,7 @@ def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.reason for record in caplog.records if record.message == "no connection to the broker"]  # type: ignore[attr-defined]
 
 
-async def test_filters_of_earlier_settings_are_unsubscribed_before_the_new_ones_hold(
-    settings: BrokerSettings, stack: Stack
-) -> None:
+async def test_filters_of_earlier_settings_are_dropped_once_the_new_ones_hold(settings: BrokerSettings, stack: Stack) -> None:
     """The broker keeps a session's subscriptions for ever: what is no longer wanted must be named to be rid of."""
     old = settings.model_copy(update={"filters": (*settings.filters, f"metering/{institution_code()}/#")})
     dropped = topic(old.filters[1].split("/")[1])
@@ -240,7 +239,7 @@ async def test_filters_of_earlier_settings_are_unsubscribed_before_the_new_ones_
         await publish(stack.mosquitto, dropped, payloads(1, 7))
         await publish(stack.mosquitto, topic_of(settings), payloads(1, 8))
         assert [0, 8] == numbers(await two.received(2))
-        assert [two.session.filters] == two.remembered
+        assert [list(settings.filters)] == two.remembered
 
 
 async def test_a_session_the_broker_has_lost_is_counted_and_told(
@@ -250,7 +249,7 @@ async def test_a_session_the_broker_has_lost_is_counted_and_told(
     async with running(settings) as one:
         await one.connected()
         assert 0 == one.sample("broker_sessions_lost_total")
-        known = one.session.filters
+        [known] = one.remembered
     await forget_session(stack.mosquitto, settings.client_identifier)
     async with running(settings, known=known) as two:
         await two.connected()
@@ -382,7 +381,7 @@ async def test_an_inbox_of_the_service_takes_the_same_lists(settings: BrokerSett
 
     async def keep(_filters: Sequence[str]) -> None: ...
 
-    session = Session(settings, inbox, metrics, uncommitted_limit_bytes=UNLIMITED, known_filters=(), keep_filters=keep)
+    session = Session(settings, inbox, metrics, Subscriptions(settings, (), keep), uncommitted_limit_bytes=UNLIMITED)
     async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
         tasks.create_task(session.run())
         await eventually(lambda: bool(metrics.connected))

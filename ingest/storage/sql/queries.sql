@@ -62,6 +62,9 @@ INSERT INTO metering.mark (channel, utc_hour) VALUES (%(channel)s::int[], %(utc_
 INSERT INTO metering.quarantine (key, topic, payload, qos, retain, received_at, stage, reason, detail, failing, wanted)
 VALUES ('probe', '', '', 0, false, now(), '', '', '', '{}', '{}')
 
+-- name: canary_stored
+SELECT FROM metering.reading WHERE channel = %s AND read_at = %s
+
 -- name: registry_version
 SELECT version FROM metering.registry_version
 
@@ -88,8 +91,24 @@ ORDER BY meter.meter, version.valid_from
 SELECT filters FROM metering.subscription WHERE client_identifier = %s
 
 -- name: keep_filters
-INSERT INTO metering.subscription (client_identifier, filters, subscribed_at) VALUES (%s, %s, now())
-ON CONFLICT (client_identifier) DO UPDATE SET filters = excluded.filters, subscribed_at = excluded.subscribed_at
+INSERT INTO metering.subscription (client_identifier, filters, session_expiry_s, subscribed_at, seen_at)
+VALUES (%s, %s, %s, now(), now())
+ON CONFLICT (client_identifier) DO UPDATE
+SET filters = excluded.filters, session_expiry_s = excluded.session_expiry_s, subscribed_at = now(), seen_at = now()
+
+-- name: member_seen
+UPDATE metering.subscription SET seen_at = now() WHERE client_identifier = %s
+
+-- name: members_absent
+SELECT count(*) FROM metering.subscription
+WHERE filters <> '{}' AND seen_at < now() - make_interval(secs => session_expiry_s / 4.0)
+
+-- name: other_members
+SELECT client_identifier FROM metering.subscription
+WHERE client_identifier <> %s AND EXISTS (SELECT FROM unnest(filters) AS held (filter) WHERE starts_with(held.filter, %s))
+
+-- name: forget_member
+DELETE FROM metering.subscription WHERE client_identifier = %s
 
 -- name: quarantine_replayable
 -- Open messages whose unknown meters and registers are all registered now. Rows that another worker holds are its to replay.

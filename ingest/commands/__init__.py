@@ -1,0 +1,1 @@
+"""The commands of `meterwarden`, one file each; `ingest.cli` puts them together."""
