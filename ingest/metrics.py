@@ -109,6 +109,7 @@ class Metrics:
         self.canary_seen = Gauge(
             "meterwarden_canary_last_seen_timestamp_seconds", "When a reading of our own was last seen committed", registry=registry
         )
+        self.canary_enabled = Gauge("meterwarden_canary_enabled", "1 where readings of our own are published", registry=registry)
         self.members_absent = Gauge(
             "meterwarden_members_absent",
             "Workers not seen for a quarter of their session's life at the broker",

@@ -155,6 +155,7 @@ async def _lines(settings: Settings, metrics: Metrics, clock: Clock, stopping: a
             tasks.create_task(_watch_quarantine(settings, present, metrics), name="meterwarden.quarantine"),
         ]
         if settings.canary.enabled:
+            metrics.canary_enabled.set(1)
             metrics.conditions.add("canary", lambda: canary.is_fresh)
             helpers.append(tasks.create_task(canary.run(), name="meterwarden.canary"))
         if settings.settlement.enabled:
