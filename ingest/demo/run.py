@@ -62,6 +62,8 @@ async def _prepare(stack: Stack, directory: Path, institutions: int, seed: int, 
         "METERWARDEN_HTTP__PORT": str(port),
         "METERWARDEN_INTAKE__ACCEPT_DAYS_BACK": ACCEPT_DAYS_BACK,
         "METERWARDEN_INTAKE__REPLAY_SECONDS": "2",
+        "METERWARDEN_CANARY__EVERY_SECONDS": "3600",  # one flight, so that the deliveries can be compared with the ledger
+        "METERWARDEN_CANARY__WITHIN_SECONDS": "7200",
         "METERWARDEN_SETTLEMENT__ROUND_SECONDS": "0.5",
     }
     fleet = ("--institutions", str(institutions), "--seed", str(seed))

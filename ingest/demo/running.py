@@ -47,6 +47,7 @@ _METRICS: Final = {
     "duplicate": 'meterwarden_messages_total{outcome="duplicate"}',
     "rejected": 'meterwarden_messages_total{outcome="rejected"}',
     "in_flight": "meterwarden_messages_in_flight",
+    "canaries": "meterwarden_canary_latency_seconds_count",
     "readings_stored": 'meterwarden_readings_total{outcome="stored"}',
     "marks": "meterwarden_settlement_marks_waiting",
 }

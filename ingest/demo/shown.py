@@ -45,18 +45,23 @@ async def _compare(running: Running, ledger: Path) -> bool:
     for problem in figures["problems"]:
         running.say(f"  {problem}")
     balanced = counts["received"] == counts["stored"] + counts["duplicate"] + counts["rejected"] + counts["in_flight"]
-    agrees = bool(figures["agrees"]) and balanced and counts["received"] == figures["published"] + figures["repeated"]
+    agrees = (
+        bool(figures["agrees"])
+        and balanced
+        and counts["received"] == figures["published"] + figures["repeated"] + counts["canaries"]
+    )
     running.say(words(_DELIVERIES, _DELIVERIES_ZH).format(**counts))
     running.say(words(_COMPARED, _COMPARED_ZH).format(verdict=_verdict(agrees), **figures))
     return agrees
 
 
 _DELIVERIES: Final = (
-    "deliveries: {received:,.0f} = {stored:,.0f} stored + {duplicate:,.0f} duplicate + {rejected:,.0f} rejected"
-    " + {in_flight:,.0f} in flight"
+    "deliveries ({canaries:.0f} of the service's own): {received:,.0f} = {stored:,.0f} stored + {duplicate:,.0f} duplicate"
+    " + {rejected:,.0f} rejected + {in_flight:,.0f} in flight"
 )
 _DELIVERIES_ZH: Final = (
-    "投递: {received:,.0f} = 入库 {stored:,.0f} + 重复 {duplicate:,.0f} + 拒收 {rejected:,.0f} + 在途 {in_flight:,.0f}"
+    "投递(其中自检 {canaries:.0f} 条): {received:,.0f} = 入库 {stored:,.0f} + 重复 {duplicate:,.0f}"
+    " + 拒收 {rejected:,.0f} + 在途 {in_flight:,.0f}"
 )
 _COMPARED: Final = (
     "{verdict}: {published:,} distinct messages = {stored:,} stored + {rejected:,} rejected ({quarantined:,} in quarantine), "
