@@ -4,13 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test test-faults check bench stack clean
+.PHONY: help setup demo test test-faults soak check bench stack clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    the main job on real embedded servers, about a minute (KEEP=1 leaves it running)"
 	@echo "make test    every test, on real embedded servers"
 	@echo "make test-faults  only what is killed, cut, crashed, filled up: about 6 minutes, with an account of every scenario"
+	@echo "make soak MINUTES=20  random faults from a printed seed (SEED=…): nothing lost, nothing doubled, memory flat"
 	@echo "make check   format, lint, types"
 	@echo "make bench   speed, as ratios within one run"
 	@echo "make stack   start the embedded servers and print their addresses (stop: .venv/bin/meterwarden stack down)"
@@ -35,6 +36,9 @@ test: $(READY)
 
 test-faults: $(READY)
 	@$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+
+soak: $(READY)
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),20) $(if $(SEED),--seed $(SEED))
 
 check: $(READY)
 	@$(BIN)/ruff format --check .
