@@ -1,0 +1,11 @@
+"""What an operator can ask for, one file a group of commands; `ingest/cli.py` assembles them.
+
+run.py         the service
+database.py    migrate, bootstrap
+registry.py    what is installed where
+rebuild.py     derive everything again
+stack.py       servers on this machine
+demo.py        the main job on them
+given.py       the settings as the environment gives them
+progress.py    lines that say how far a command is
+"""
