@@ -16,6 +16,6 @@ settlement  marks -> readings      storage/settlement.py  which channel-hours ch
             -> flags               settler.py, announcer.py, metrics.py     /metrics, quota topics
 
 Beside them: `settings.py` (every setting), `cli.py` and `commands/` (the command, one file a group), `demo/` (all of it on real
-servers), `stack/` (those servers), `web/` (health), `alerts/` (rules, changed together with `metrics.py`), `storage/` (the only
-folder that knows SQL).
+servers), `stack/` (those servers), `web/` (health), `alerts/` (rules, changed together with `metrics.py`), `warden.py` (the
+quarantine's replay and caps), `storage/` (the only folder that knows SQL).
 """

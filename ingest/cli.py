@@ -7,6 +7,7 @@ import click
 
 from ingest.commands.database import bootstrap, migrate_command
 from ingest.commands.demo import demo
+from ingest.commands.quarantine import quarantine
 from ingest.commands.rebuild import rebuild
 from ingest.commands.registry import registry
 from ingest.commands.run import run
@@ -47,5 +48,5 @@ def main() -> None:
     """Meter readings from MQTT into TimescaleDB, none lost, none doubled; consumption; institutions over quota."""
 
 
-for command in (run, migrate_command, bootstrap, registry, rebuild, stack_group, demo):
+for command in (run, migrate_command, bootstrap, registry, quarantine, rebuild, stack_group, demo):
     main.add_command(command)

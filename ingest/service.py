@@ -17,7 +17,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
@@ -26,33 +25,26 @@ from prometheus_client import CollectorRegistry
 from ingest.announcer import Announcer
 from ingest.batching import Inbox, size_bytes
 from ingest.broker.session import Session
-from ingest.errors import Reason, Refused, Unavailable
-from ingest.intake import AcceptWindow, assess
-from ingest.messages import Assessed, Message, Outcome
+from ingest.errors import Unavailable
+from ingest.messages import Assessed, Outcome
 from ingest.metrics import READING_OUTCOMES, Metrics
 from ingest.persist import persist
+from ingest.present import Present, assessor
 from ingest.registry import Registry
 from ingest.retry import delay_seconds, pause
 from ingest.settings import DatabaseSettings, Settings
 from ingest.settler import Clock, settle, utc_now
 from ingest.storage.connection import connected
-from ingest.storage.quarantine import replay
 from ingest.storage.queries import QUERIES
 from ingest.storage.registry import load_registry, registry_version
 from ingest.storage.writer import Writer
+from ingest.warden import Warden
 from ingest.web.health import serve
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 REGISTRY_CHANNEL: Final = "meterwarden_registry"
-
-
-@dataclass(slots=True)
-class Present:
-    """The registry in use; workers replace it when its version moves."""
-
-    registry: Registry
 
 
 async def intake(inbox: Inbox, present: Present, session: Session, writer: Writer, settings: Settings, metrics: Metrics) -> None:
@@ -66,12 +58,6 @@ async def intake(inbox: Inbox, present: Present, session: Session, writer: Write
         session.ack(batch)
         session.release(sum(map(size_bytes, batch)))
         count(metrics, assessed, outcomes)
-
-
-def assessor(present: Present, settings: Settings) -> Callable[[Sequence[Message]], list[Assessed]]:
-    """`assess` with the registry in use and what the settings accept."""
-    window = AcceptWindow(settings.intake.back_us, settings.intake.ahead_us)
-    return lambda batch: assess(batch, present.registry, window, settings.intake.max_payload_bytes)
 
 
 def count(metrics: Metrics, assessed: Sequence[Assessed], outcomes: Sequence[Outcome]) -> None:
@@ -95,6 +81,7 @@ async def run(settings: Settings, *, clock: Clock = utc_now, started: Callable[[
     """
     metrics = Metrics(CollectorRegistry())
     metrics.standings.most = settings.quota.exported_institutions
+    metrics.quarantine_warn_ratio.set(settings.quarantine.warn_ratio)
     async with serve(settings.http.host, settings.http.port, metrics.registry, partial(_conditions, metrics)) as port:
         if started is not None:
             started(port)
@@ -141,7 +128,7 @@ async def _lines(settings: Settings, metrics: Metrics, present: Present, clock: 
     async with asyncio.TaskGroup() as tasks:
         helpers = [
             tasks.create_task(_watch_registry(settings, present, metrics), name="meterwarden.registry"),
-            tasks.create_task(_watch_quarantine(settings, present, metrics), name="meterwarden.quarantine"),
+            tasks.create_task(Warden(settings, present, metrics, clock).watch(), name="meterwarden.quarantine"),
         ]
         if settings.settlement.enabled:
             helpers.append(tasks.create_task(settle(settings, metrics, announcer, clock), name="meterwarden.settler"))
@@ -180,21 +167,6 @@ async def _watch_registry(settings: Settings, present: Present, metrics: Metrics
             metrics.database_up.set(False)
             log.warning("registry not watched, trying again", extra={"reason": str(error)})
             await asyncio.sleep(delay_seconds(5))
-
-
-async def _watch_quarantine(settings: Settings, present: Present, metrics: Metrics) -> None:
-    """Replay what waited for its meter, whenever the registry has moved and every while; count what is open."""
-    writer = Writer(settings.database)
-    decide = assessor(present, settings)
-    while True:
-        try:
-            metrics.replayed.inc(await replay(writer, decide))
-            counts = await _quarantine_counts(settings.database)
-            for reason in Reason:
-                metrics.quarantined.labels(reason).set(counts.get(reason, 0))
-        except (Unavailable, Refused) as error:
-            log.warning("quarantine not replayed, trying again", extra={"reason": str(error)})
-        await asyncio.sleep(settings.intake.replay_seconds)
 
 
 async def _reload(settings: DatabaseSettings, present: Present, metrics: Metrics, stopping: asyncio.Event) -> None:
@@ -241,11 +213,6 @@ async def _keep_filters(settings: Settings, filters: Sequence[str]) -> None:
 async def _keep_notice(settings: DatabaseSettings, clock: Clock, topic: str, statement: str) -> None:
     async with connected(settings, autocommit=True) as connection:
         await connection.execute(QUERIES["insert_notice"], [clock(), topic, statement])
-
-
-async def _quarantine_counts(settings: DatabaseSettings) -> dict[str, int]:
-    async with connected(settings, autocommit=True) as connection:
-        return dict(await (await connection.execute(QUERIES["quarantine_counts"])).fetchall())
 
 
 def _conditions(metrics: Metrics) -> dict[str, bool]:

@@ -3,6 +3,7 @@
 run.py         the service
 database.py    migrate, bootstrap
 registry.py    what is installed where
+quarantine/    what was rejected: list, show, replay, purge, export
 rebuild.py     derive everything again
 stack.py       servers on this machine
 demo.py        the main job on them
