@@ -293,7 +293,7 @@ async def test_a_purge_asks_deletes_what_it_showed_and_leaves_a_record_nobody_ca
     assert 3 == len(ids(run))
     size = (await database.rows("SELECT sum(bytes) FROM metering.quarantine WHERE reason = 'wrong_type'"))[0][0]
     said = done(purge(stdin="y\n"))
-    assert "to be deleted: 2 messages (0.0 MiB), 2 of them open: wrong_type 2" in said
+    assert "to be deleted: 2 messages (1.1 KiB), 2 of them open: wrong_type 2" in said
     assert "deleted: 2 messages" in said
     record = "SELECT role, author, because, filter, open, resolved, bytes FROM meterwarden.quarantine_purge"
     wanted = ("meterwarden_writer", "li", "meter replaced 换表", "reason=wrong_type state=open", 2, 0, size)

@@ -58,6 +58,6 @@ def by_reason(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {number:,}" for reason, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def mebibytes(size: int) -> str:
+def sized(size: int) -> str:
     """A size for people."""
-    return f"{size / 2**20:,.1f} MiB"
+    return f"{size / 2**20:,.1f} MiB" if size >= 2**20 else f"{size / 2**10:,.1f} KiB"

@@ -8,7 +8,7 @@ import click
 
 from ingest.commands.given import settings_given
 from ingest.commands.quarantine import record
-from ingest.commands.quarantine.database import answered, by_reason, mebibytes, put
+from ingest.commands.quarantine.database import answered, by_reason, put, sized
 from ingest.commands.quarantine.escaped import escaped, escaped_bytes, fitted, width
 from ingest.commands.quarantine.options import filter_of, filtered, matches_of
 from ingest.settings import Settings
@@ -83,4 +83,4 @@ def _counts(matches: Matching, shown: int) -> str:
         return words("nothing matches", "没有符合条件的消息")
     text = words(f"{shown:,} of {len(matches.every):,} shown", f"共 {len(matches.every):,} 条,显示 {shown:,} 条")
     resolved = words(f", {matches.resolved:,} resolved", f",已解决 {matches.resolved:,} 条") if matches.resolved else ""
-    return f"{text}{resolved} ({mebibytes(matches.bytes)}): {by_reason(matches.reasons)}"
+    return f"{text}{resolved} ({sized(matches.bytes)}): {by_reason(matches.reasons)}"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ingest.commands.given import settings_given
-from ingest.commands.quarantine.database import Progress, answered, by_reason, mebibytes
+from ingest.commands.quarantine.database import Progress, answered, by_reason, sized
 from ingest.commands.quarantine.options import filter_of, filtered, matches_of
 from ingest.settings import Settings
 from ingest.storage.quarantine.caps import AUTHOR as CAP
@@ -76,7 +76,7 @@ def _refuse_vague(wanted: Filter, grounds: Grounds, *, everything: bool) -> None
 
 
 def _question(matches: Matching) -> str:
-    number, open_number, size = len(matches.every), len(matches.open), mebibytes(matches.bytes)
+    number, open_number, size = len(matches.every), len(matches.open), sized(matches.bytes)
     return words(
         f"to be deleted: {number:,} messages ({size}), {open_number:,} of them open: {by_reason(matches.reasons)}",
         f"将删除 {number:,} 条消息({size}),其中未解决 {open_number:,} 条: {by_reason(matches.reasons)}",
@@ -103,8 +103,7 @@ async def _purge(settings: Settings, found: Found, wanted: Filter, grounds: Grou
 
 def _said(purged: Purged) -> str:
     return words(
-        f"deleted: {len(purged):,} messages ({mebibytes(purged.bytes)}), {purged.open:,} of them open; recorded in "
+        f"deleted: {len(purged):,} messages ({sized(purged.bytes)}), {purged.open:,} of them open; recorded in "
         "meterwarden.quarantine_purge",
-        f"已删除 {len(purged):,} 条消息({mebibytes(purged.bytes)}),其中未解决 {purged.open:,} 条;"
-        "记录在 meterwarden.quarantine_purge",
+        f"已删除 {len(purged):,} 条消息({sized(purged.bytes)}),其中未解决 {purged.open:,} 条;记录在 meterwarden.quarantine_purge",
     )

@@ -70,7 +70,7 @@ def _failing(message: Kept) -> str:
     if not message.failing:
         return words("the message as a whole", "整条消息")
     positions = ", ".join(map(str, message.failing))
-    return words(f"{positions} (counted from 0; the others are stored)", f"{positions} (从 0 起计;其余读数已入库)")
+    return words(f"{positions} (counted from 0; any others are stored)", f"{positions} (从 0 起计;其余读数均已入库)")
 
 
 def _local(at: datetime) -> str:

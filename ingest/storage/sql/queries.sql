@@ -96,28 +96,30 @@ ON CONFLICT (client_identifier) DO UPDATE SET filters = excluded.filters, subscr
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text
 
 -- name: quarantine_waiting
--- Open messages recorded from a horizon on whose unknown meters and registers are all registered now.
-SELECT quarantine.quarantine, quarantine.bytes
-FROM metering.quarantine
-WHERE quarantine.resolved_at IS NULL
-  AND quarantine.reason IN ('unknown_meter', 'unknown_register')
-  AND quarantine.wanted <> '{}'
-  AND quarantine.recorded_in >= %(horizon)s::xid8
-  AND NOT EXISTS (
-      SELECT FROM unnest(quarantine.wanted) AS wanted (path)
-      WHERE NOT EXISTS (
-          SELECT FROM metering.institution
-          JOIN metering.meter_version AS version USING (institution)
-          JOIN metering.meter USING (meter)
-          WHERE institution.code = split_part(wanted.path, '/', 1)
-            AND meter.medium = split_part(wanted.path, '/', 2)
-            AND meter.code = split_part(wanted.path, '/', 3)
-            AND (split_part(wanted.path, '/', 4) = '' OR EXISTS (
-                SELECT FROM metering.channel
-                WHERE channel.meter = meter.meter AND channel.register = split_part(wanted.path, '/', 4)))
-      )
-  )
-ORDER BY quarantine.quarantine
+-- Open messages recorded from a horizon on whose unknown meters and registers are all registered now. Each meter or register is looked
+-- up once, however many messages wait for it; OFFSET 0 keeps that an index look-up also where nothing is known of the tables' sizes.
+WITH waiting AS MATERIALIZED (
+    SELECT quarantine, bytes, wanted FROM metering.quarantine
+    WHERE resolved_at IS NULL AND reason IN ('unknown_meter', 'unknown_register') AND wanted <> '{}'
+      AND recorded_in >= %(horizon)s::xid8
+), absent AS MATERIALIZED (
+    SELECT path FROM (SELECT DISTINCT unnest(wanted) AS path FROM waiting) AS paths
+    WHERE NOT EXISTS (
+        SELECT FROM (SELECT institution FROM metering.institution WHERE code = split_part(path, '/', 1) OFFSET 0) AS institution
+        CROSS JOIN LATERAL (
+            SELECT meter FROM metering.meter WHERE medium = split_part(path, '/', 2) AND code = split_part(path, '/', 3)
+              AND EXISTS (SELECT FROM metering.meter_version AS version
+                          WHERE version.meter = meter.meter AND version.institution = institution.institution)
+            OFFSET 0) AS meter
+        WHERE split_part(path, '/', 4) = ''
+           OR EXISTS (SELECT FROM metering.channel WHERE channel.meter = meter.meter AND channel.register = split_part(path, '/', 4))
+    )
+), held_up AS MATERIALIZED (
+    SELECT DISTINCT quarantine FROM (SELECT quarantine, unnest(wanted) AS path FROM waiting) AS wanted JOIN absent USING (path)
+)
+SELECT quarantine, bytes FROM waiting
+WHERE NOT EXISTS (SELECT FROM held_up WHERE held_up.quarantine = waiting.quarantine)
+ORDER BY quarantine
 
 -- name: quarantine_lock
 -- Rows that another worker holds are its to replay.
