@@ -1,11 +1,13 @@
 -- Operating the quarantine: what a message takes, which ones came since a scan, and purges that leave a record.
 
--- what a message takes on disk, about: itself, and 500 for the rest of its row and its place in six indexes (measured: docs/quarantine.md)
+-- what a message takes on disk, about: itself, and 500 for the rest of its row and its place in six indexes
+-- (measured: docs/quarantine.md)
 ALTER TABLE metering.quarantine ADD COLUMN bytes int NOT NULL GENERATED ALWAYS AS (
     500 + octet_length(topic) + octet_length(payload) + octet_length(detail) + 64 * cardinality(wanted) + 4 * cardinality(failing)
 ) STORED;
 
--- the transaction that brought it: identity numbers are not committed in their order, but what a snapshot's xmin lies above has ended
+-- the transaction that brought it: identity numbers are not committed in their order, but every transaction below a snapshot's xmin
+-- has ended
 ALTER TABLE metering.quarantine ADD COLUMN recorded_in xid8 NOT NULL DEFAULT '0';
 ALTER TABLE metering.quarantine ALTER COLUMN recorded_in SET DEFAULT pg_current_xact_id();
 CREATE INDEX quarantine_waiting ON metering.quarantine (recorded_in)
@@ -28,8 +30,8 @@ CREATE TABLE metering.quarantine_purge (
     bytes      bigint      NOT NULL
 );
 
--- The only way to delete a message: no role of the service may DELETE, so none can without leaving the record. Locks in order of id.
--- `state` is looked at again under the lock: what was replayed meanwhile is no longer open.
+-- The only way to delete a message: no role of the service may DELETE, so none can without leaving the record. Locks in order of
+-- id. `state` is looked at again under the lock: what was replayed meanwhile is no longer open.
 CREATE FUNCTION metering.purge_quarantine(ids bigint[], state text, author text, because text, filter text)
 RETURNS TABLE (open bigint, resolved bigint, bytes bigint)
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -65,8 +67,8 @@ END
 $$;
 
 CREATE OR REPLACE VIEW meterwarden.quarantine AS
-SELECT quarantine AS id, key, metering.readable(topic) COLLATE "C" AS topic, payload, qos, retain, received_at, stage, reason, detail,
-       failing, wanted, resolved_at, resolution, octet_length(payload) AS payload_bytes, bytes
+SELECT quarantine AS id, key, metering.readable(topic) COLLATE "C" AS topic, payload, qos, retain, received_at, stage, reason,
+       detail, failing, wanted, resolved_at, resolution, octet_length(payload) AS payload_bytes, bytes
 FROM metering.quarantine;
 
 CREATE VIEW meterwarden.quarantine_purge AS
