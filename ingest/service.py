@@ -26,6 +26,7 @@ from prometheus_client import CollectorRegistry
 from ingest.announcer import Announcer
 from ingest.batching import Inbox, size_bytes
 from ingest.broker.session import Session
+from ingest.broker.watch import watch
 from ingest.errors import Reason, Refused, Unavailable
 from ingest.intake import AcceptWindow, assess
 from ingest.messages import Assessed, Message, Outcome
@@ -142,6 +143,7 @@ async def _lines(settings: Settings, metrics: Metrics, present: Present, clock: 
         helpers = [
             tasks.create_task(_watch_registry(settings, present, metrics), name="meterwarden.registry"),
             tasks.create_task(_watch_quarantine(settings, present, metrics), name="meterwarden.quarantine"),
+            tasks.create_task(watch(settings.broker, metrics), name="meterwarden.broker"),
         ]
         if settings.settlement.enabled:
             helpers.append(tasks.create_task(settle(settings, metrics, announcer, clock), name="meterwarden.settler"))
