@@ -26,7 +26,7 @@ ADVICE: Final = {
     "ALERT_CERTIFICATE_EXPIRED": "renew METERWARDEN_BROKER__TLS_CERTIFICATE_FILE",
     # what the broker says last may be lost on the way, since it closes before it has read all we sent
     "Connection reset by peer": (
-        "the broker's log says why; where it asks for certificates, METERWARDEN_BROKER__TLS_CERTIFICATE_FILE is missing or not accepted"
+        "the broker's log says why; if it asks for a certificate, METERWARDEN_BROKER__TLS_CERTIFICATE_FILE is missing or refused"
     ),
     "WRONG_VERSION_NUMBER": "nothing speaks TLS there: METERWARDEN_BROKER__PORT belongs to another listener",
 }

@@ -167,7 +167,7 @@ async def test_mutual_tls_refuses_a_certificate_of_another_authority_and_the_log
 ) -> None:
     """It may say `ingest` in it as often as it likes."""
     async with refused(database, mutual, tmp_path, **shown(theirs, authority=ours)) as service:
-        assert re.search("the authority of METERWARDEN_BROKER__TLS_CERTIFICATE_FILE|or not accepted", reasons(service))
+        assert re.search("the authority of METERWARDEN_BROKER__TLS_CERTIFICATE_FILE|is missing or refused", reasons(service))
 
 
 async def test_tls_towards_a_port_without_tls_is_no_connection(
