@@ -97,6 +97,21 @@ class Metrics:
             "meterwarden_broker_sessions_taken_over_total", "Times another client used our identifier", registry=registry
         )
         self.reading_paused = Gauge("meterwarden_broker_reading_paused", "1 while too much is uncommitted", registry=registry)
+        self.broker_dropped = Gauge(
+            "meterwarden_broker_dropped_messages",
+            "By the broker's own count: messages dropped since it started, for any client, because a queue was full",
+            ["broker"],
+            registry=registry,
+        )
+        self.broker_stored = Gauge(
+            "meterwarden_broker_stored_messages",
+            "By the broker's own count: messages it holds, those queued for absent or slow clients and retained ones",
+            ["broker"],
+            registry=registry,
+        )
+        self.broker_clients = Gauge(
+            "meterwarden_broker_clients", "By the broker's own count: clients connected to it", ["broker"], registry=registry
+        )
         self.database_up = Condition(
             Gauge("meterwarden_database_up", "1 while intake's last use of it succeeded", registry=registry)
         )
