@@ -1,8 +1,8 @@
 """A batch, committed whatever it takes: the message's fault and the world's are told apart.
 
 The world's faults are tried again for ever, with backoff and jitter, and nothing is discarded. An error that may be a message's own
-halves the batch down to one message; if that one still fails between two probes through the same statements that commit, the message
-is at fault and is quarantined. So no message can stop the line, and no state of the world can empty it.
+halves the batch down to one message; if that one still fails between two probes through the same statements that commit, it is at
+fault and is quarantined. So no message can stop the line, and no state of the world can empty it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What every fault of the database must look like from outside, whatever broke: commits stop, the process lives, all comes after."""
+"""What every fault of the database looks like from outside: commits stop, the process lives, and all is there afterwards."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +12,8 @@ from tests.running import Service, eventually
 
 SMALL_BATCHES = {"batch__messages": 50, "batch__age_seconds": 0.02}
 """Many commits a second, so that a random instant falls before, into and after one."""
+IMPATIENT = {**SMALL_BATCHES, "database__statement_timeout_seconds": 2}
+"""For faults that only a timeout ends."""
 PER_SECOND = 1000
 RECOVERY_SECONDS = 60
 """The longest pause between two tries, and what came meanwhile."""

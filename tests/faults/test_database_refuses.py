@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from ingest.stack import Stack, free_port
 from tests.databases import PASSWORDS, Database
 from tests.faults.conftest import Judge
-from tests.faults.outage import SMALL_BATCHES, receives_more, stands_still, survived
+from tests.faults.outage import IMPATIENT, SMALL_BATCHES, receives_more, stands_still, survived
 from tests.faults.stream import Stream
 from tests.proxy import Link, Proxy, Verdict, Way
 from tests.running import eventually, running_service
@@ -155,8 +155,8 @@ async def test_a_lock_held_longer_than_any_statement_may_last_costs_nothing(
 ) -> None:
     """Another session holds the table and does not let go: statements time out and are tried again until it does."""
     async with (
-        running_service(database, stack.mosquitto, tmp_path, **SMALL_BATCHES) as service,
-        survived(service, stack.mosquitto, stream, database, judge, per_second=300),
+        running_service(database, stack.mosquitto, tmp_path, **IMPATIENT) as service,
+        survived(service, stack.mosquitto, stream, database, judge, per_second=500),
         await psycopg.AsyncConnection.connect(database.superuser_url) as holder,
     ):
         await holder.execute(f"LOCK TABLE metering.{table} IN ACCESS EXCLUSIVE MODE")
