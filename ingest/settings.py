@@ -68,7 +68,7 @@ class DatabaseSettings(Part):
     url: SecretStr = SecretStr("postgresql://meterwarden_writer@127.0.0.1/meterwarden")
     password_file: Path | None = None
     connect_timeout_seconds: Annotated[int, Field(ge=2, le=60)] = 5
-    statement_timeout_seconds: Annotated[int, Field(ge=5)] = 60
+    statement_timeout_seconds: Annotated[int, Field(ge=2)] = 60
 
 
 class BatchSettings(Part):
