@@ -31,7 +31,6 @@ RESUME_SHARE: Final = 0.5
 """Reading goes on when the uncommitted bytes have fallen to this share of the limit."""
 FAILURE: Final = 0x80
 """Reason codes from here on are refusals."""
-TAKEN_OVER_SECONDS: Final = 30.0
 TAKEN_OVER_LIMIT: Final = 3
 TAKEN_OVER_WINDOW_SECONDS: Final = 300.0
 _PUBACK: Final = struct.Struct(">BBH")
@@ -223,7 +222,7 @@ class Session:
         if self._connection is not None and self._connection.reason == mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER:
             self._metrics.taken_over.inc()
             self._taken_over.append(time.monotonic())
-            seconds += TAKEN_OVER_SECONDS
+            seconds += self._settings.taken_over_seconds
             if len(self._taken_over) == TAKEN_OVER_LIMIT and self._taken_over[-1] - self._taken_over[0] < TAKEN_OVER_WINDOW_SECONDS:
                 raise TakenOver(
                     f"another client keeps connecting as {self._settings.client_identifier!r}: "
