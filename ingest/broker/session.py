@@ -33,6 +33,10 @@ FAILURE: Final = 0x80
 """Reason codes from here on are refusals."""
 TAKEN_OVER_LIMIT: Final = 3
 TAKEN_OVER_WINDOW_SECONDS: Final = 300.0
+LOST_REMEDY: Final = (
+    "let the meters send again what they sent since the connection was lost; switch the broker's persistence on, "
+    "and see MeterwardenBrokerSessionLost in docs/runbook.md"
+)
 _PUBACK: Final = struct.Struct(">BBH")
 """A version 5 PUBACK with reason success: type, remaining length, packet identifier."""
 
@@ -187,7 +191,10 @@ class Session:
             self._metrics.reconnects.inc()
         if not present and self._known_filters:
             self._metrics.sessions_lost.inc()
-            log.error("the broker kept no session: what it queued is lost", extra={"client": self._settings.client_identifier})
+            log.error(
+                "the broker kept no session: what it queued is lost",
+                extra={"client": self._settings.client_identifier, "remedy": LOST_REMEDY},
+            )
 
     async def _subscribe(self, connection: Connection) -> None:
         """Drop the filters of earlier settings first, else their messages would keep coming."""
