@@ -83,6 +83,12 @@ class Service:
         return await self.status()
 
     @property
+    def pid(self) -> int:
+        """The process as of now: another one after every `start`."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether the process has been started and has not ended."""
         return self._process is not None and self._process.returncode is None
