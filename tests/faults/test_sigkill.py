@@ -161,24 +161,6 @@ async def test_database_connections_cut_in_mid_stream_cost_nothing(
             await eventually(lambda: is_settled(service), "all acknowledged")
 
 
-async def test_broker_connections_cut_in_mid_stream_cost_nothing(
-    stack: Stack, database: Database, tmp_path: Path, code: str, seed: int
-) -> None:
-    """Reset at random instants: what was not acknowledged comes again on the next connection, and is stored once."""
-    rng = random.Random(seed)
-    async with Proxy(stack.mosquitto.port, free_port()) as proxy:
-        settings = {**SMALL_BATCHES, "broker_port": proxy.port}
-        async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
-            load = asyncio.create_task(publish(stack.mosquitto, topic(code), readings(range(STREAM))))
-            for least in sorted(rng.sample(range(1, STREAM), 5)):
-                await eventually(lambda least=least: has_received(service, least), f"{least} received")
-                await proxy.cut()
-            await load
-            await nothing_is_lost_or_doubled(database, STREAM)
-            await service.ready()
-            assert 1 <= await service.metric("broker_reconnects_total")
-
-
 async def test_a_broker_restarted_with_a_full_queue_keeps_what_was_not_acknowledged(
     stack: Stack, database: Database, tmp_path: Path, code: str
 ) -> None:
