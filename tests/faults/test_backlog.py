@@ -69,10 +69,11 @@ async def test_reading_is_paused_while_the_database_stalls_and_the_connection_ou
                 await eventually(lambda: is_paused(service), "paused")
                 enough = time.monotonic() + 1.5 * KEEPALIVE_SECONDS + 1
                 await eventually(lambda: time.monotonic() > enough, "longer than the broker waits for a silent client")
-                await unready(service, "database")
                 metrics = await service.metrics()
                 assert (1, 0) == (metrics["broker_connected"], metrics["broker_reconnects_total"])
                 assert LIMIT_BYTES < metrics["uncommitted_bytes"] < LIMIT_BYTES + ONE_READ_BYTES
+                await base.refuse()
+                await unready(service, "database")
                 await base.resume()
                 await service.ready()
             await judge(database, stream)

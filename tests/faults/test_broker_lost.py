@@ -21,6 +21,8 @@ from tests.running import Service, client, eventually, forget_session, own_broke
 
 BATCH = 20
 WINDOW = 2 * BATCH
+NOTHING_SAVED = "autosave_interval 0"
+"""A broker that is killed knows nothing of what came since its start."""
 SESSION_LOST = "the broker kept no session: what it queued is lost"
 
 
@@ -30,7 +32,7 @@ async def test_a_broker_killed_with_a_batch_uncommitted_frees_no_message_by_an_o
     """It numbers its packets from 1 again: the batches in hand commit, their numbers stand for other messages now, and no PUBACK
     goes out for them. Each message of the new connection gets its own after its own commit, in the order delivered."""
     first, second = stream.take(5 * BATCH), stream.take(WINDOW)
-    with own_broker(stack.programs) as broker:
+    with own_broker(stack.programs, extra=NOTHING_SAVED) as broker:
         broker.start()
         async with Proxy(broker.port, free_port()) as link, Proxy(stack.postgres.port, free_port()) as base:
             settings = {"broker__receive_maximum": WINDOW, "batch__messages": BATCH, "batch__age_seconds": 30}
