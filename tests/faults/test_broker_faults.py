@@ -94,4 +94,3 @@ async def test_a_half_open_broker_connection_is_found_by_keepalive(
             await judge(database, stream)
             assert ["the broker is silent"] == [line["message"] for line in service.log_lines("the broker is silent")]
             assert 1 == await service.metric("broker_reconnects_total")
-            assert 2 == proxy.accepted

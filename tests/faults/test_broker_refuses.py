@@ -69,10 +69,10 @@ def ended_with(reason_code: int) -> Goodbye:
     @asynccontextmanager
     async def goodbye(broker: Mosquitto, link: Proxy) -> AsyncIterator[None]:
         link.watch = hold_connects
-        [connection] = link.links
-        connection.deaf = True
-        connection.ends[Way.TO_CLIENT].write(bytes([0xE0, 1, reason_code]))
-        connection.ends[Way.TO_CLIENT].write_eof()
+        for connection in link.links:
+            connection.deaf = True
+            connection.ends[Way.TO_CLIENT].write(bytes([0xE0, 1, reason_code]))
+            connection.ends[Way.TO_CLIENT].write_eof()
         await asyncio.to_thread(broker.stop)
         yield
         await asyncio.to_thread(broker.start)

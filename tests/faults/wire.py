@@ -18,27 +18,29 @@ def hold_connects(_link: Link, way: Way, chunk: bytes) -> Verdict:
 
 
 class Wire:
-    """Packet identifiers of PUBLISHes to the service and PUBACKs from it, a list a connection, in the order of the connections.
+    """Packet identifiers of PUBLISHes to the service and PUBACKs from it, a list a connection.
 
-    Counted from its making on: what a connection carried before is not seen.
+    From its making on, and only connections that carry any are numbered, in the order in which they begin to.
     """
 
     def __init__(self, proxy: Proxy) -> None:
         self.delivered: dict[int, list[int]] = defaultdict(list)
         self.acknowledged: dict[int, list[int]] = defaultdict(list)
-        self._numbers: dict[Link, int] = {link: number for number, link in enumerate(proxy.links)}
+        self._numbers: dict[Link, int] = {}
         self._rest: dict[tuple[Link, Way], bytes] = defaultdict(bytes)
         proxy.watch = self._watch
 
     def _watch(self, link: Link, way: Way, chunk: bytes) -> Verdict:
-        number = self._numbers.setdefault(link, len(self._numbers))
         for packet in self._packets(link, way, chunk):
             match packet:
-                case mqtt5.PublishPacket() if way is Way.TO_CLIENT:
-                    self.delivered[number].append(packet.packet_id)
+                case mqtt5.PublishPacket() if way is Way.TO_CLIENT and packet.packet_id:
+                    self.delivered[self._number(link)].append(packet.packet_id)
                 case mqtt5.PubAckPacket() if way is Way.TO_SERVER:
-                    self.acknowledged[number].append(packet.packet_id)
+                    self.acknowledged[self._number(link)].append(packet.packet_id)
         return Verdict.PASS
+
+    def _number(self, link: Link) -> int:
+        return self._numbers.setdefault(link, len(self._numbers))
 
     def _packets(self, link: Link, way: Way, chunk: bytes) -> list[Any]:
         """Every whole packet so far; TCP keeps none together."""
