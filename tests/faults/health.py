@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.faults.gateway import Gateway
-from tests.running import Service, eventually
+from tests.running import EVENTUALLY_SECONDS, Service, eventually
 
 
 async def unready(service: Service, lacking: str = "broker") -> None:
@@ -45,9 +45,9 @@ async def more_published(gateway: Gateway, number: int) -> None:
     await eventually(lambda: gateway.acknowledged >= least, f"{number} more published")
 
 
-async def all_acknowledged(service: Service) -> None:
+async def all_acknowledged(service: Service, seconds: float = EVENTUALLY_SECONDS) -> None:
     """Wait until nothing is in flight: each delivery of this connection has its PUBACK, and none is pending."""
-    await eventually(lambda: _is_idle(service), "all acknowledged")
+    await eventually(lambda: _is_idle(service), "all acknowledged", seconds)
 
 
 async def _is_idle(service: Service) -> bool:

@@ -15,6 +15,7 @@ from tests.proxy import Proxy
 from tests.running import Service, eventually, running_service
 
 MESSAGES = 300_000
+DRAIN_SECONDS = 200
 WAITING = 200
 """Messages of 200 kB: more than twice the limit."""
 LIMIT_BYTES = 16 * 1024 * 1024
@@ -49,7 +50,7 @@ async def test_three_hundred_thousand_messages_drained_through_two_kills_and_two
                 await service.start()
         await service.ready()
         await more_received(service, 1)
-        await all_acknowledged(service)
+        await all_acknowledged(service, DRAIN_SECONDS)
         await judge(database, stream, rebuilt=False)
 
 
