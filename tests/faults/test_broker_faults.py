@@ -10,7 +10,7 @@ from ingest.stack import Stack, free_port
 from tests.databases import Database
 from tests.faults.conftest import Judge
 from tests.faults.gateway import publishing
-from tests.faults.health import is_connected, more_published, more_received, unready
+from tests.faults.health import all_acknowledged, is_connected, more_published, more_received, unready
 from tests.faults.stream import Stream
 from tests.faults.wire import hold_connects
 from tests.proxy import Proxy
@@ -73,6 +73,7 @@ async def test_broker_connections_cut_at_random_instants_under_load(
                         await proxy.resume()
                 await service.ready()
             await judge(database, stream)
+            await all_acknowledged(service)
             assert cuts / 2 <= await service.metric("broker_reconnects_total"), "two cuts may hit one connection attempt"
             assert 0 == await service.metric("broker_sessions_lost_total")
 
