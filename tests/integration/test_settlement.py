@@ -15,8 +15,8 @@ from ingest.storage.rebuild import DERIVED
 from ingest.storage.settlement import open_round
 from ingest.storage.writer import Writer
 from tests.databases import Database
-from tests.registries import channels, import_files, write_files
-from tests.settling import NOW, derived, rebuild, settle_all
+from tests.registries import channels, import_files, meter, write_files
+from tests.settling import NOW, derived, derived_equals_rebuild, differences, rebuild, settle_all
 
 SHANGHAI = timedelta(hours=8)
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
@@ -112,6 +112,19 @@ async def test_a_silent_institution_is_not_assessable_and_says_why(database: Dat
     )
     assert [("electricity_per_area", "not_assessable", 1), ("water_per_person", "not_assessable", 1)] == rows
     assert Round(0, 0) == await _one_more(database)
+
+
+async def test_a_meter_that_never_sent_a_reading_is_in_a_rebuild_too(database: Database, tmp_path: Path) -> None:
+    """Its institution's days are there with nothing measured, whether they were derived at its import or rebuilt."""
+    await import_files(database, write_files(tmp_path, meters=[meter(), meter("C1", medium="charger")]))
+    electricity = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    await store(database, [[(electricity, START, 0), (electricity, START + HOUR_US, 5)]])
+    now = datetime.now(UTC)
+    await settle_all(database, now=now)
+    before = await derived(database)
+    assert any(",charger," in row for (row,) in before["institution_day"])
+    await derived_equals_rebuild(database)
+    assert [] == differences(before, await derived(database))
 
 
 async def _one_more(database: Database) -> Round:
