@@ -144,17 +144,22 @@ TABLES: Final = (
 )
 
 MARK_CHANGED: Final = """
-    -- everything a registry change can touch: from its first reading to its last, and the day before today for the silent
+    -- everything a registry change can touch: from the first reading to the last, and for the silent yesterday and every day that
+    -- their institution has a row of already (noon, to stay within the local day)
     INSERT INTO metering.mark (channel, utc_hour)
     SELECT array_agg(channel), array_agg(utc_hour) FROM (
         SELECT channel.channel, floor(extract(epoch FROM hour) / 3600)::int AS utc_hour
         FROM metering.channel
         JOIN metering.meter_version AS version USING (meter)
         JOIN metering.institution USING (institution)
+        JOIN metering.region USING (region)
         CROSS JOIN LATERAL (
             SELECT min(read_at) AS hour FROM metering.reading WHERE reading.channel = channel.channel
             UNION SELECT max(read_at) FROM metering.reading WHERE reading.channel = channel.channel
             UNION SELECT now() - interval '1 day'
+            UNION SELECT metering.local_midnight(known.day, region.timezone) + interval '12 hours'
+            FROM (SELECT unnest(ARRAY[min(day), max(day)]) AS day FROM metering.institution_day
+                  WHERE institution_day.institution = institution.institution) AS known
         ) AS hours
         WHERE institution.code = ANY (%s) AND channel.kind = 'cumulative' AND hour IS NOT NULL
         GROUP BY 1, 2

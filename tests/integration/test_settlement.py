@@ -127,6 +127,18 @@ async def test_a_meter_that_never_sent_a_reading_is_in_a_rebuild_too(database: D
     assert [] == differences(before, await derived(database))
 
 
+async def test_a_meter_registered_late_is_missing_on_every_day_its_institution_was_silent(database: Database, tmp_path: Path) -> None:
+    """Days derived while the institution had no meter expect nothing; once it has had one all along they expect a whole day."""
+    now = datetime.now(UTC)
+    await import_files(database, write_files(tmp_path / "before", meters=[meter("W1", medium="water")]))
+    await settle_all(database, now=now - timedelta(days=5))
+    await settle_all(database, now=now)
+    await import_files(database, write_files(tmp_path / "after", meters=[meter("W1", medium="water"), meter()]))
+    await settle_all(database, now=now)
+    expected = "SELECT DISTINCT expected_us FROM metering.institution_day WHERE medium = 'electricity'"
+    assert [(24 * HOUR_US,)] == await database.rows(expected)
+
+
 async def _one_more(database: Database) -> Round:
     async with connected(database.settings) as connection:
         await open_round(connection)
