@@ -139,6 +139,15 @@ async def test_a_meter_registered_late_is_missing_on_every_day_its_institution_w
     assert [(24 * HOUR_US,)] == await database.rows(expected)
 
 
+async def test_a_settler_that_was_away_for_days_makes_the_silence_of_each_visible(database: Database, tmp_path: Path) -> None:
+    """A day without a row would be missing from what was expected, and the verdict would rest on too little."""
+    now = datetime.now(UTC)
+    await import_files(database, write_files(tmp_path))
+    await settle_all(database, now=now - timedelta(days=5))
+    await settle_all(database, now=now)
+    assert [(7,)] == await database.rows("SELECT count(*) FROM metering.institution_day WHERE medium = 'electricity'")
+
+
 async def _one_more(database: Database) -> Round:
     async with connected(database.settings) as connection:
         await open_round(connection)

@@ -486,9 +486,13 @@ SET level = excluded.level, previous_level = excluded.previous_level, used = exc
 WHERE there.* IS DISTINCT FROM excluded.*
 
 -- name: due_ticks
--- Regions whose last local day has ended without a tick.
+-- Regions whose last local day has ended without a tick, and every day before it since their last tick: the settler was away.
 INSERT INTO metering.tick (region, day)
-SELECT region, (%(now)s AT TIME ZONE timezone)::date - 1 FROM metering.region
+SELECT region.region, due.day::date
+FROM metering.region
+CROSS JOIN LATERAL (SELECT (%(now)s AT TIME ZONE region.timezone)::date - 1 AS day) AS yesterday
+CROSS JOIN LATERAL (SELECT max(tick.day) AS day FROM metering.tick WHERE tick.region = region.region) AS last
+CROSS JOIN LATERAL generate_series(coalesce(last.day + 1, yesterday.day), yesterday.day, interval '1 day') AS due (day)
 ON CONFLICT DO NOTHING
 RETURNING region, day
 
