@@ -92,11 +92,11 @@ INSERT INTO metering.subscription (client_identifier, filters, subscribed_at) VA
 ON CONFLICT (client_identifier) DO UPDATE SET filters = excluded.filters, subscribed_at = excluded.subscribed_at
 
 -- name: quarantine_replayable
--- Open messages whose unknown meters and registers are all registered now. Rows that another worker holds are its to replay.
+-- Open messages whose unknown meters and registers are all registered now, whatever else they suffer from: their good readings count.
+-- Rows that another worker holds are its to replay.
 SELECT quarantine.quarantine, quarantine.topic, quarantine.payload, quarantine.qos, quarantine.retain, quarantine.received_at
 FROM metering.quarantine
 WHERE quarantine.resolved_at IS NULL
-  AND quarantine.reason IN ('unknown_meter', 'unknown_register')
   AND quarantine.wanted <> '{}'
   AND quarantine.quarantine > %(after)s
   AND NOT EXISTS (
