@@ -6,7 +6,12 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import pytest
+
 from ingest.stack import Stack
+from ingest.storage.connection import connected
+from ingest.storage.registry_csv import RegistryFault
+from ingest.storage.zones import unlike
 from tests.databases import Database
 from tests.faults.gateway import Gateway
 from tests.faults.script import sent_of
@@ -215,3 +220,18 @@ async def test_seconds_around_midnight_fall_on_either_side_and_the_edge_is_share
     assert {"2025-06": 1.01, "2025-07": 0.99, "2025": 2.0} == await found_periods(database, zone, "seconds")
     kept = await database.rows("SELECT convert_from(payload, 'UTF8')::json ->> 'read_at', reason FROM metering.quarantine")
     assert dict(kept) == NO_TIMES
+
+
+async def test_a_zone_whose_days_the_database_sees_otherwise_is_refused_by_name(database: Database, tmp_path: Path) -> None:
+    """On the Azores an autumn midnight comes twice: we begin the day with the first, PostgreSQL with the second."""
+    with pytest.raises(RegistryFault, match=r"Atlantic/Azores.*2000-10-29"):
+        await import_files(database, write_files(tmp_path / "azores", timezone="Atlantic/Azores"))
+    assert "not known to the database" in await unlike_in(database, "Mars/Olympus")
+    for zone in sorted({case.zone for case in CASES}):
+        assert "" == await unlike_in(database, zone)
+
+
+async def unlike_in(database: Database, zone: str) -> str:
+    """What the database says of a zone."""
+    async with connected(database.settings) as connection:
+        return await unlike(connection, zone)
