@@ -23,7 +23,9 @@ async def workers(
     group = f"group-{secrets.token_hex(6)}"
     async with AsyncExitStack() as running:
         options = {"until_ready": False, "broker__share_group": group, **settings}
-        started = [await running.enter_async_context(running_service(database, broker, directory, **options)) for _ in range(number)]
+        started = [
+            await running.enter_async_context(running_service(database, broker, directory, **options)) for _ in range(number)
+        ]
         for one in started:
             await one.ready()
         yield started
@@ -34,6 +36,11 @@ async def settlers(services: Sequence[Service]) -> list[Service]:
     active = [one for one in services if one.is_running and await one.metric("settlement_active") == 1]
     assert len(active) <= 1, f"{len(active)} services settle at once"
     return active
+
+
+async def no_round_collided(services: Sequence[Service]) -> None:
+    """Two that settle at once get into each other's way: one's round fails. None may have, where nobody's connection was cut."""
+    assert [0] * len(services) == [await one.metric('settlement_rounds_total{result="failed"}') for one in services]
 
 
 async def the_settler(services: Sequence[Service]) -> Service:
