@@ -1,4 +1,4 @@
-"""Whatever bytes a native topic is sent: stored, or kept once for a reason that fits; the line goes on, and the accounts balance."""
+"""Whatever bytes a native topic is sent: stored, or kept once for a reason that fits; the line goes on, the accounts balance."""
 
 import os
 import random

@@ -83,7 +83,9 @@ async def test_one_message_of_ten_thousand_that_the_database_never_takes_is_quar
     assert "22023" in kept[0][2]
     assert balances(metrics)
     assert 2 <= metrics['messages_rejected_total{reason="unstorable"}']
-    assert {"message quarantined as unstorable"} == {line["message"] for line in service.log_lines("message quarantined as unstorable")}
+    assert {"message quarantined as unstorable"} == {
+        line["message"] for line in service.log_lines("message quarantined as unstorable")
+    }
 
 
 def poison_of(stream: Stream) -> Sent:

@@ -26,8 +26,10 @@ from tests.running import client, eventually, running_service
 SMALL_BATCHES: Final = {"batch__messages": 100, "batch__age_seconds": 0.1}
 AREA_M2: Final = 0.1
 """So small that the stream uses more than its month's 1 kWh within seconds."""
-A_PLACE: Final = 1000
-"""Messages published for each place of a round."""
+A_PLACE: Final = 300
+"""Messages published before each place of a round."""
+A_FEW: Final = 20
+"""So few that one round takes the marks of them all, and none comes later that would make good for a lost one."""
 
 
 @dataclass(slots=True)
@@ -74,9 +76,12 @@ async def test_a_settler_cut_off_at_every_place_of_a_round_loses_no_mark(
         settings = {"database_port": proxy.port, **SETTLING, **SMALL_BATCHES}
         async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
             for cut in in_a_round(Verdict.CUT):
-                proxy.watch = cut
                 await gateway.publish(stream.take(A_PLACE))
+                await it_is_settled(database, stream)
+                proxy.watch = cut
+                await gateway.publish(stream.take(A_FEW))
                 await eventually(lambda cut=cut: cut.done, f"cut at {cut.place!r}")
+                await it_is_settled(database, stream)
             await the_settler([service])
             assert 5 == await service.metric('settlement_rounds_total{result="failed"}')
             await judge(database, stream, rebuilt=False)
@@ -95,11 +100,14 @@ async def test_a_settler_killed_at_every_place_of_a_round_loses_no_mark(
         settings = {"database_port": proxy.port, **SETTLING, **SMALL_BATCHES}
         async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
             for hold in in_a_round(Verdict.HOLD):
-                proxy.watch = hold
                 await gateway.publish(stream.take(A_PLACE))
+                await it_is_settled(database, stream)
+                proxy.watch = hold
+                await gateway.publish(stream.take(A_FEW))
                 await eventually(lambda hold=hold: hold.done, f"held at {hold.place!r}")
                 await service.kill()
                 await service.start()
+                await it_is_settled(database, stream)
             await judge(database, stream, rebuilt=False)
             await all_is_settled(database)
             await the_quota_is_right(stack, database, stream)
@@ -108,15 +116,20 @@ async def test_a_settler_killed_at_every_place_of_a_round_loses_no_mark(
 
 
 async def the_quota_is_right(stack: Stack, database: Database, stream: Stream) -> None:
-    """Used to the watt-hour what the ledger says, exceeded since the day it was; retained at the broker what the database says."""
+    """Exceeded since the day it was, and retained at the broker what the database says."""
+    transitions = """SELECT DISTINCT level, previous_level FROM metering.quota_level
+                     WHERE indicator = 'electricity_per_area' AND period_kind = 'month' AND level <> previous_level"""
+    await it_is_settled(database, stream)
+    assert [("exceeded", "not_assessable")] == await database.rows(transitions)
+    await eventually(lambda: _is_retained(stack, database, stream), "retained states are the standings")
+
+
+async def it_is_settled(database: Database, stream: Stream) -> None:
+    """Wait until what was used is, to the watt-hour, what the ledger says."""
     used = """SELECT sum(used)::bigint / 1000 FROM (
                   SELECT DISTINCT ON (period_start) used FROM metering.quota_level
                   WHERE indicator = 'electricity_per_area' AND period_kind = 'month' ORDER BY period_start, day DESC) AS last"""
-    transitions = """SELECT DISTINCT level, previous_level FROM metering.quota_level
-                     WHERE indicator = 'electricity_per_area' AND period_kind = 'month' AND level <> previous_level"""
     await eventually(lambda: _first(database, used, _used_wh(stream)), f"{_used_wh(stream)} Wh used")
-    assert [("exceeded", "not_assessable")] == await database.rows(transitions)
-    await eventually(lambda: _is_retained(stack, database, stream), "retained states are the standings")
 
 
 async def _first(database: Database, query: str, wanted: int) -> bool:

@@ -127,7 +127,9 @@ async def test_a_meter_that_never_sent_a_reading_is_in_a_rebuild_too(database: D
     assert [] == differences(before, await derived(database))
 
 
-async def test_a_meter_registered_late_is_missing_on_every_day_its_institution_was_silent(database: Database, tmp_path: Path) -> None:
+async def test_a_meter_registered_late_is_missing_on_every_day_its_institution_was_silent(
+    database: Database, tmp_path: Path
+) -> None:
     """Days derived while the institution had no meter expect nothing; once it has had one all along they expect a whole day."""
     now = datetime.now(UTC)
     await import_files(database, write_files(tmp_path / "before", meters=[meter("W1", medium="water")]))
