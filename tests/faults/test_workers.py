@@ -96,6 +96,7 @@ async def test_workers_given_the_same_messages_in_opposite_order_never_wait_in_a
             async with held_up(database, table, at((turn * PAIRS + PAIRS // 2) // 20 * 20)):
                 await Gateway(stack.mosquitto).publish(both)
                 await eventually(lambda number=number: _have_received(pool, number), "both workers have theirs")
+                await eventually(lambda: _both_wait(database), "both workers stand before it")
             await decided(pool, number)
         await judge(database, script)
     assert 0 == await deadlocks(database)
@@ -116,6 +117,12 @@ async def held_up(database: Database, table: str, read_at: datetime) -> AsyncIte
             await connection.execute(f"LOCK TABLE metering.{table} IN ACCESS EXCLUSIVE MODE")
         yield
         await connection.rollback()
+
+
+async def _both_wait(database: Database) -> bool:
+    waiting = """SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND application_name = 'meterwarden' AND wait_event_type = 'Lock'"""
+    return (await database.rows(waiting))[0][0] >= 2
 
 
 async def _have_received(pool: Sequence[Service], number: int) -> bool:
