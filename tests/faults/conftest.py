@@ -28,11 +28,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[NOTES] = []
 
 
-async def register_fleet(database: Database, directory: Path) -> str:
-    """Register the fleet of `tests.faults.stream`; returns its institution's code."""
+async def register_fleet(database: Database, directory: Path, **denominators: float) -> str:
+    """Register the fleet of `tests.faults.stream`; returns the code of its institution, which has these denominators."""
     code = institution_code()
     meters = [meter(one, code, "water" if one in WATER else "electricity", register_digits=7) for one in (*ELECTRICITY, *WATER)]
-    await import_files(database, write_files(directory / "registry", [institution(code)], meters))
+    await import_files(database, write_files(directory / "registry", [institution(code, **denominators)], meters))
     return code
 
 
