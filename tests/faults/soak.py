@@ -136,7 +136,7 @@ async def read_only(soak: Soak) -> None:
     await soak.database.run("ALTER SYSTEM SET default_transaction_read_only = on")
     await soak.database.run("SELECT pg_reload_conf()")
     await asyncio.sleep(soak.rng.uniform(0.5, 3))
-    await soak.database.run("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only")
+    await soak.database.run("ALTER SYSTEM RESET default_transaction_read_only")
     await soak.database.run("SELECT pg_reload_conf()")
 
 
