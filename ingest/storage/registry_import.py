@@ -162,6 +162,15 @@ MARK_CHANGED: Final = """
     HAVING count(*) > 0
 """
 
+MARK_SESSIONS: Final = """
+    INSERT INTO metering.charging_due (meter, connector, session)
+    SELECT DISTINCT statement.meter, statement.connector, statement.session
+    FROM metering.session_statement AS statement
+    JOIN metering.meter_version USING (meter)
+    JOIN metering.institution USING (institution)
+    WHERE institution.code = ANY (%s)
+"""
+
 
 async def apply_registry(connection: Connection, files: Files, *, dry_run: bool) -> Difference:
     """Compare, and unless `dry_run` write the difference, mark what it touches and announce the new version; one transaction.
@@ -188,6 +197,7 @@ async def apply_registry(connection: Connection, files: Files, *, dry_run: bool)
         return difference
     if touched:
         await connection.execute(MARK_CHANGED, [sorted(touched)])
+        await connection.execute(MARK_SESSIONS, [sorted(touched)])
     await connection.execute("UPDATE metering.registry_version SET version = version + 1")
     await connection.execute("NOTIFY meterwarden_registry")
     await connection.commit()
