@@ -150,5 +150,10 @@ async def _is_settled(running: Running) -> bool:
     counts = await counters(running)
     if counts["in_flight"] or counts["received"] == 0:
         return False
-    waiting = (await rows(running.stack.postgres.url("meterwarden"), "SELECT EXISTS (SELECT FROM metering.mark)"))[0][0]
+    waiting = (
+        await rows(
+            running.stack.postgres.url("meterwarden"),
+            "SELECT EXISTS (SELECT FROM metering.mark UNION ALL SELECT FROM metering.charging_due)",
+        )
+    )[0][0]
     return not waiting and counts["received"] == (await counters(running))["received"]

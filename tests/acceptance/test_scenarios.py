@@ -36,7 +36,7 @@ async def simulate(*arguments: object) -> tuple[int, str, str]:
 async def is_settled(service: Service, database: Database) -> bool:
     """Nothing waits at the broker, in intake or for settlement."""
     before = await service.metrics()
-    marks = await database.rows("SELECT EXISTS (SELECT FROM metering.mark)")
+    marks = await database.rows("SELECT EXISTS (SELECT FROM metering.mark UNION ALL SELECT FROM metering.charging_due)")
     after = await service.metrics()
     received = [metrics["messages_received_total"] for metrics in (before, after)]
     return received[0] == received[1] > 0 and after["messages_in_flight"] == 0 and marks == [(False,)]
