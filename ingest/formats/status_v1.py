@@ -1,7 +1,7 @@
 """States of chargers and gateways, version 1: bytes -> states in one vocabulary, with the code they came in.
 
-The codes of OCPP 1.6 and of the Chinese platforms were read in several independent open implementations, those of OCPP 2.0.1 are
-from memory; docs/charging.md has the tables with sources and confidence. A code that no table holds is kept, and shown as unknown.
+The codes were read in several independent open implementations each; docs/charging.md has the tables with sources and confidence.
+A code that no table holds is kept, and shown as unknown.
 """
 
 from datetime import datetime

@@ -67,8 +67,10 @@ async def test_ledger_and_database_agree(name: str, stack: Stack, database: Data
     assert [] == figures["problems"], lines
     assert (status, figures["unexplained"]) == (0, 0)
     assert figures["largest_difference_display_steps"] <= 1
+    assert figures["sessions_expected"] == figures["sessions_found"] > 0
     assert balances(metrics)
     assert metrics["messages_received_total"] == figures["published"] + figures["repeated"]
     assert len(lines.splitlines()) == sum(figures["explained"].values())
     assert name != "quiet" or not figures["explained"]
+    assert name != "quiet" or [] == await database.rows("SELECT * FROM meterwarden.charging_finding")
     assert name != "hostile" or figures["explained"]
