@@ -6,6 +6,7 @@ from files (`..._FILE`), so that they appear in no process list. A wrong setting
 
 import difflib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -45,8 +46,20 @@ class BrokerSettings(Part):
     receive_maximum: Annotated[int, Field(ge=1, le=65535)] = 20_000
     connect_timeout_seconds: Seconds = 10
     tls_ca_file: Path | None = None
+    """The authorities that may have signed the broker's certificate. Set: TLS. Not set: in the clear."""
     tls_certificate_file: Path | None = None
+    """Our certificate, for a broker that asks for one (mutual TLS)."""
     tls_key_file: Path | None = None
+    """Its key, where that is not in the same file."""
+
+    @model_validator(mode="after")
+    def a_certificate_means_tls(self) -> Self:
+        """Whoever names a certificate expects TLS, and must not connect in the clear."""
+        if self.tls_ca_file is None and (self.tls_certificate_file or self.tls_key_file):
+            raise ValueError("tls_certificate_file and tls_key_file need tls_ca_file, or the connection is made without TLS")
+        if self.tls_certificate_file is None and self.tls_key_file:
+            raise ValueError("tls_key_file needs tls_certificate_file")
+        return self
 
 
 class DatabaseSettings(Part):
@@ -55,7 +68,7 @@ class DatabaseSettings(Part):
     url: SecretStr = SecretStr("postgresql://meterwarden_writer@127.0.0.1/meterwarden")
     password_file: Path | None = None
     connect_timeout_seconds: Annotated[int, Field(ge=2, le=60)] = 5
-    statement_timeout_seconds: Annotated[int, Field(ge=5)] = 60
+    statement_timeout_seconds: Annotated[int, Field(ge=2)] = 60
 
 
 class BatchSettings(Part):
@@ -134,6 +147,27 @@ class CanarySettings(Part):
         return self
 
 
+class QuarantineSettings(Part):
+    """How much rejected messages may take before the oldest are deleted: resolved ones first. Alerts come before."""
+
+    max_age_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+    """Counted from arrival."""
+    max_mib: Annotated[int, Field(ge=1)] = 4096
+    """On disk, about: every message counts 500 bytes more than itself for its row and indexes."""
+    warn_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """From this share of a cap on, MeterwardenQuarantineNearCap fires."""
+
+    @property
+    def max_bytes(self) -> int:
+        """The cap on its size, in bytes."""
+        return self.max_mib * MIB
+
+    @property
+    def max_age(self) -> timedelta:
+        """The cap on its age."""
+        return timedelta(days=self.max_age_days)
+
+
 class HttpSettings(Part):
     """/metrics, /livez, /readyz."""
 
@@ -155,6 +189,7 @@ class Settings(BaseSettings):
     settlement: SettlementSettings = SettlementSettings()
     quota: QuotaSettings = QuotaSettings()
     canary: CanarySettings = CanarySettings()
+    quarantine: QuarantineSettings = QuarantineSettings()
     http: HttpSettings = HttpSettings()
     shutdown_grace_seconds: Seconds = 20
 

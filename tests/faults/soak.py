@@ -3,7 +3,7 @@
     make soak MINUTES=20 SEED=7
 
 One service with everything switched on, a broker and a database of its own, both behind proxies. Every few seconds something
-breaks, chosen by the seed. The service itself is killed in the first half only, so that the second half shows the memory of one long life.
+breaks, chosen by the seed. The service is killed in the first half only: the second half shows the memory of one long life.
 """
 
 import argparse
