@@ -9,11 +9,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiomqtt
 
+from ingest.broker.client import client
 from ingest.errors import Reason, Rejection, Unavailable
 from ingest.formats.status_v1 import ConnectorState, GatewayState, decode_charger, decode_gateway
 from ingest.metrics import Metrics
@@ -21,7 +21,7 @@ from ingest.retry import delay_seconds
 from ingest.settings import Settings
 from ingest.storage.registry import registry_version
 from ingest.storage.statuses import keep
-from ingest.tls import tls_context
+from ingest.tls import explained
 from schemas.topics import STATUS_FILTERS
 
 log = logging.getLogger(__name__)
@@ -49,33 +49,31 @@ class Statuses:
         attempt = 0
         while True:
             try:
-                async with self._client() as client, asyncio.TaskGroup() as tasks:
-                    await self._subscribe(client)
+                async with client(self._settings.broker, "status", MOST_WAITING) as broker, asyncio.TaskGroup() as tasks:
+                    await self._subscribe(broker)
                     attempt = 0
-                    tasks.create_task(self._keep_all(client), name="meterwarden.statuses.keep")
-                    tasks.create_task(self._ask_again(client), name="meterwarden.statuses.ask")
+                    tasks.create_task(self._keep_all(broker), name="meterwarden.statuses.keep")
+                    tasks.create_task(self._ask_again(broker), name="meterwarden.statuses.ask")
             except* (aiomqtt.MqttError, OSError, Unavailable) as errors:
                 attempt += 1
-                log.warning(
-                    "states are not kept, connecting again", extra={"reason": str(errors.exceptions[0]), "attempt": attempt}
-                )
+                log.warning("states are not kept, connecting again", extra={"reason": _words(errors), "attempt": attempt})
             await asyncio.sleep(delay_seconds(attempt))
 
-    async def _subscribe(self, client: aiomqtt.Client) -> None:
+    async def _subscribe(self, broker: aiomqtt.Client) -> None:
         """The broker answers with every retained state, whether it sent them before or not."""
         self._unregistered_at = None
-        await client.subscribe([(name, 1) for name in STATUS_FILTERS])
+        await broker.subscribe([(name, 1) for name in STATUS_FILTERS])
 
-    async def _ask_again(self, client: aiomqtt.Client) -> None:
+    async def _ask_again(self, broker: aiomqtt.Client) -> None:
         """Once the registry has moved since a device was not found in it, every retained state may be wanted."""
         while True:
             await asyncio.sleep(self._settings.intake.registry_seconds)
             if self._unregistered_at is not None and self._unregistered_at != await registry_version(self._settings.database):
-                await self._subscribe(client)
+                await self._subscribe(broker)
 
-    async def _keep_all(self, client: aiomqtt.Client) -> None:
+    async def _keep_all(self, broker: aiomqtt.Client) -> None:
         """Whatever is waiting is kept together."""
-        messages = client.messages
+        messages = broker.messages
         while True:
             batch = [await anext(messages)]
             while len(messages) and len(batch) < BATCH:
@@ -138,18 +136,10 @@ class Statuses:
             self._named.add(device)
             log.warning("state not kept", extra={"device": repr(device), "reason": reason})
 
-    def _client(self) -> aiomqtt.Client:
-        broker = self._settings.broker
-        password = None
-        if broker.password_file is not None:
-            password = Path(broker.password_file).read_text(encoding="utf-8").strip()
-        options: dict[str, Any] = {"protocol": aiomqtt.ProtocolVersion.V5, "tls_context": tls_context(broker)}
-        return aiomqtt.Client(
-            broker.host,
-            broker.port,
-            identifier=f"{broker.client_identifier}-status",
-            username=broker.username,
-            password=password,
-            max_queued_incoming_messages=MOST_WAITING,
-            **options,
-        )
+
+def _words(errors: BaseExceptionGroup[BaseException]) -> str:
+    """The first fault, from within however many groups."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return explained(error)

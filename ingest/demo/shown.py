@@ -66,7 +66,8 @@ _DELIVERIES_ZH: Final = (
 _COMPARED: Final = (
     "{verdict}: {published:,} distinct messages = {stored:,} stored + {rejected:,} rejected ({quarantined:,} in quarantine), "
     "{repeated:,} repeats; readings {readings_expected:,} sent, {readings_found:,} found; consumption differs by "
-    "{largest_difference_display_steps} display steps at most; flags {flags_expected} expected, {flags_raised} raised; charging sessions {sessions_expected:,} stated, {sessions_found:,} derived"
+    "{largest_difference_display_steps} display steps at most; flags {flags_expected} expected, {flags_raised} raised; "
+    "charging sessions {sessions_expected:,} stated, {sessions_found:,} derived"
 )
 _COMPARED_ZH: Final = (
     "{verdict}: 不同消息 {published:,} = 入库 {stored:,} + 拒收 {rejected:,} (隔离区 {quarantined:,}), 重复发布 {repeated:,}; "

@@ -30,14 +30,14 @@ SETTLED = {"settlement__enabled": True, "settlement__round_seconds": 0.1}
 
 
 async def register(
-    database: Database, directory: Path, *codes: str, rated_kw: int = 120, digits: int = 6, gateways: Iterable[str] = ()
+    database: Database, directory: Path, *codes: str, rated_kw: int | None = 120, digits: int = 6, gateways: Iterable[str] = ()
 ) -> None:
     """Institutions, each with the chargers C1 (public, DC) and C2 (own, AC) at one site; further gateways with a meter each."""
     meters = [meter(name, code, "charger", register_digits=digits) for code in codes for name in ("C1", "C2")]
     meters += [meter(f"E-{gateway}", code, gateway=gateway) for code in codes for gateway in gateways]
     chargers = [
         line
-        for code in codes
+        for code in (codes if rated_kw else ())
         for line in (
             charger("C1", code, rated_kw=rated_kw),
             charger("C2", code, supply="ac", rated_kw=7, access="own", connectors=1),
@@ -209,9 +209,12 @@ async def _equals_the_pure_fold(database: Database, statements: list[tuple[int, 
 
 
 async def test_a_charger_whose_rated_power_is_corrected_has_its_sessions_judged_again(database: Database, tmp_path: Path) -> None:
-    """60 kWh in half an hour: too much for 60 kW, not for 240 kW."""
-    await register(database, tmp_path, "I1", rated_kw=60)
+    """60 kWh in half an hour: too much for its meter's 100 kW while nobody knows the charger, and for 60 kW; not for 240 kW."""
+    await register(database, tmp_path, "I1", rated_kw=None)
     await write(database, [[said(await number_of(database), 1, "S", charged(0, 30, 100_000, 60))]])
+    await settle_all(database)
+    assert [(None, "no_energy")] == await database.rows("SELECT site, reason FROM meterwarden.charger_session")
+    await register(database, tmp_path, "I1", rated_kw=60)
     await settle_all(database)
     assert [("impossible_energy",), ("no_energy",)] == await database.rows("SELECT kind FROM metering.charging_finding ORDER BY 1")
     await register(database, tmp_path, "I1", rated_kw=240)

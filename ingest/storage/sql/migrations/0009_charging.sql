@@ -63,24 +63,25 @@ CREATE TABLE metering.gateway_status (
     PRIMARY KEY (institution, gateway, connected_at, status)
 );
 
--- where a charger stands now, by the newest version of its meter
+-- where a charger stands now, by the newest version of its meter; one that chargers.csv does not name has no site
 CREATE VIEW metering.charger_place AS
-SELECT charger.meter, meter.code AS charger, channel.channel, version.institution, institution.code AS institution_code,
+SELECT meter.meter, meter.code AS charger, channel.channel, version.institution, institution.code AS institution_code,
        region.timezone, version.gateway, charger.site, charger.supply, charger.access, charger.rated_kw, charger.connectors,
        charger.commissioned_on
-FROM metering.charger
-JOIN metering.meter USING (meter)
+FROM metering.meter
+LEFT JOIN metering.charger USING (meter)
 JOIN LATERAL (
-    SELECT institution, gateway FROM metering.meter_version WHERE meter_version.meter = charger.meter
+    SELECT institution, gateway FROM metering.meter_version WHERE meter_version.meter = meter.meter
     ORDER BY valid_from DESC LIMIT 1
 ) AS version ON true
 JOIN metering.institution ON institution.institution = version.institution
 JOIN metering.region USING (region)
-LEFT JOIN metering.channel ON channel.meter = charger.meter AND channel.register = 'energy_import_kwh';
+LEFT JOIN metering.channel ON channel.meter = meter.meter AND channel.register = 'energy_import_kwh'
+WHERE meter.medium = 'charger';
 
 CREATE VIEW metering.charging_site AS
 SELECT institution, site, count(*) AS chargers, sum(connectors) AS connectors, sum(rated_kw) AS rated_kw
-FROM metering.charger_place GROUP BY institution, site;
+FROM metering.charger_place WHERE site IS NOT NULL GROUP BY institution, site;
 
 CREATE VIEW meterwarden.charger_session AS
 SELECT place.institution_code AS institution, place.charger, place.site, place.supply, place.access,
@@ -116,7 +117,7 @@ CREATE VIEW meterwarden.charger_status AS
 SELECT place.institution_code AS institution, place.charger, place.site, number.connector, state.status, state.at AS since,
        state.scheme, state.code, state.received_at
 FROM metering.charger_place AS place
-CROSS JOIN LATERAL generate_series(0, place.connectors) AS number (connector)
+CROSS JOIN LATERAL generate_series(0, coalesce(place.connectors, 1)) AS number (connector)
 CROSS JOIN LATERAL (
     SELECT * FROM metering.charger_status AS status
     WHERE status.meter = place.meter AND status.connector = number.connector
@@ -227,7 +228,7 @@ GROUP BY place.institution_code, year.year, place.supply, place.access
 UNION ALL
 SELECT place.institution_code, NULL, place.supply, place.access, count(*), sum(place.connectors), sum(place.rated_kw)
 FROM metering.charger_place AS place
-WHERE place.commissioned_on IS NULL
+WHERE place.commissioned_on IS NULL AND place.site IS NOT NULL
 GROUP BY place.institution_code, place.supply, place.access;
 COMMENT ON VIEW meterwarden.charger_count IS
     'Chargers in service at the end of each year (of the running one: now), for the yearly statistics; year is empty where the registry
