@@ -45,6 +45,8 @@ class BrokerSettings(Part):
     session_expiry_seconds: Annotated[int, Field(ge=3600, le=2**32 - 2)] = 14 * DAY_SECONDS
     receive_maximum: Annotated[int, Field(ge=1, le=65535)] = 20_000
     connect_timeout_seconds: Seconds = 10
+    taken_over_seconds: Seconds = 30
+    """How long to leave the session to another client that has taken it, before it is asked for again."""
     tls_ca_file: Path | None = None
     """The authorities that may have signed the broker's certificate. Set: TLS. Not set: in the clear."""
     tls_certificate_file: Path | None = None

@@ -51,4 +51,4 @@ async def derived_equals_rebuild(database: Database) -> None:
     await forget_and_mark(database.settings)
     await settle_all(database, now=now)
     found = differences(before, await derived(database))
-    assert [] == found[:5], f"{len(found)} derived rows differ from a rebuild"
+    assert [] == found[:5], f"{len(found)} derived rows differ from a rebuild: " + "\n".join(found[:5])

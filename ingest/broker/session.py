@@ -29,9 +29,12 @@ log = logging.getLogger(__name__)
 
 RESUME_SHARE: Final = 0.5
 """Reading goes on when the uncommitted bytes have fallen to this share of the limit."""
-TAKEN_OVER_SECONDS: Final = 30.0
 TAKEN_OVER_LIMIT: Final = 3
 TAKEN_OVER_WINDOW_SECONDS: Final = 300.0
+LOST_REMEDY: Final = (
+    "let the meters send again what they sent since the connection was lost; switch the broker's persistence on, "
+    "and see MeterwardenBrokerSessionLost in docs/runbook.md"
+)
 _PUBACK: Final = struct.Struct(">BBH")
 """A version 5 PUBACK with reason success: type, remaining length, packet identifier."""
 
@@ -191,7 +194,10 @@ class Session:
             self._metrics.reconnects.inc()
         if not present and self._subscriptions.known:
             self._metrics.sessions_lost.inc()
-            log.error("the broker kept no session: what it queued is lost", extra={"client": self._settings.client_identifier})
+            log.error(
+                "the broker kept no session: what it queued is lost",
+                extra={"client": self._settings.client_identifier, "remedy": LOST_REMEDY},
+            )
 
     async def _pause(self, attempt: int) -> None:
         """Wait before the next attempt; longer where another client took the session, and not for ever."""
@@ -199,7 +205,7 @@ class Session:
         if self._connection is not None and self._connection.reason == mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER:
             self._metrics.taken_over.inc()
             self._taken_over.append(time.monotonic())
-            seconds += TAKEN_OVER_SECONDS
+            seconds += self._settings.taken_over_seconds
             if len(self._taken_over) == TAKEN_OVER_LIMIT and self._taken_over[-1] - self._taken_over[0] < TAKEN_OVER_WINDOW_SECONDS:
                 raise TakenOver(
                     f"another client keeps connecting as {self._settings.client_identifier!r}: "

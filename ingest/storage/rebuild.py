@@ -13,15 +13,22 @@ DERIVED: Final = (
 
 
 async def forget_and_mark(settings: DatabaseSettings) -> int:
-    """Empty the derived tables and mark every channel with readings, in one transaction; returns how many. Raises Unavailable."""
+    """Empty the derived tables and mark every cumulative channel, in one transaction; returns how many. Raises Unavailable.
+
+    A channel without a reading is marked for yesterday, as its import did: its institution's days show that it is silent.
+    """
     async with connected(settings) as connection:
         for table in DERIVED:
             await connection.execute(f"DELETE FROM metering.{table}")  # noqa: S608 - names from this file
         cursor = await connection.execute(
-            """INSERT INTO metering.mark (channel, utc_hour)
+            """WITH span AS (
+                   SELECT channel, min(read_at) AS first, max(read_at) AS last FROM metering.reading GROUP BY channel
+               )
+               INSERT INTO metering.mark (channel, utc_hour)
                SELECT ARRAY[channel, channel],
-                      ARRAY[floor(extract(epoch FROM min(read_at)) / 3600), floor(extract(epoch FROM max(read_at)) / 3600)]::int[]
-               FROM metering.reading GROUP BY channel"""
+                      ARRAY[floor(extract(epoch FROM coalesce(first, now() - interval '1 day')) / 3600),
+                            floor(extract(epoch FROM coalesce(last, now() - interval '1 day')) / 3600)]::int[]
+               FROM metering.channel LEFT JOIN span USING (channel) WHERE kind = 'cumulative'"""
         )
         await connection.execute(
             """INSERT INTO metering.charging_due (meter, connector, session)

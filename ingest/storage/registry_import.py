@@ -11,6 +11,7 @@ from typing import Any, Final, LiteralString
 
 from ingest.storage.connection import Connection
 from ingest.storage.registry_csv import Files, RegistryFault, begin, end
+from ingest.storage.zones import unlike
 from schemas.registers import REGISTERS
 
 Record = dict[str, Any]
@@ -144,17 +145,22 @@ TABLES: Final = (
 )
 
 MARK_CHANGED: Final = """
-    -- everything a registry change can touch: from its first reading to its last, and the day before today for the silent
+    -- everything a registry change can touch: from the first reading to the last, and for the silent yesterday and every day that
+    -- their institution has a row of already (noon, to stay within the local day)
     INSERT INTO metering.mark (channel, utc_hour)
     SELECT array_agg(channel), array_agg(utc_hour) FROM (
         SELECT channel.channel, floor(extract(epoch FROM hour) / 3600)::int AS utc_hour
         FROM metering.channel
         JOIN metering.meter_version AS version USING (meter)
         JOIN metering.institution USING (institution)
+        JOIN metering.region USING (region)
         CROSS JOIN LATERAL (
             SELECT min(read_at) AS hour FROM metering.reading WHERE reading.channel = channel.channel
             UNION SELECT max(read_at) FROM metering.reading WHERE reading.channel = channel.channel
             UNION SELECT now() - interval '1 day'
+            UNION SELECT metering.local_midnight(known.day, region.timezone) + interval '12 hours'
+            FROM (SELECT unnest(ARRAY[min(day), max(day)]) AS day FROM metering.institution_day
+                  WHERE institution_day.institution = institution.institution) AS known
         ) AS hours
         WHERE institution.code = ANY (%s) AND channel.kind = 'cumulative' AND hour IS NOT NULL
         GROUP BY 1, 2
@@ -187,6 +193,8 @@ async def apply_registry(connection: Connection, files: Files, *, dry_run: bool)
     for table in TABLES:
         records = [_record(table.name, line, zone_of) for line in files[table.name]]
         changes = await _compare(connection, table, records, difference)
+        if table.name == "regions":
+            await _refuse_zones(connection, {record["timezone"] for record in changes})
         if changes and not dry_run:
             async with connection.cursor() as cursor:
                 await cursor.executemany(table.upsert, changes)
@@ -235,6 +243,12 @@ def _refuse(table: Table, what: str, differing: Mapping[str, Any]) -> None:
         raise RegistryFault([f"{what}: {columns} differ, but verdicts name this row: end it with valid_to and add a new code"])
     if table.name == "regions" and "timezone" in differing:
         raise RegistryFault([f"{what}: a region's time zone cannot change under its readings: add a region"])
+
+
+async def _refuse_zones(connection: Connection, timezones: set[str]) -> None:
+    """A zone whose days the database sees otherwise would stop settlement, or put an hour into the wrong day."""
+    if mistakes := [words for timezone in sorted(timezones) if (words := await unlike(connection, timezone))]:
+        raise RegistryFault(mistakes)
 
 
 def _record(name: str, line: Any, zone_of: Mapping[str, str]) -> Record:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -164,7 +165,8 @@ async def _keep_conflicts(
 async def _keep_sessions(connection: Connection, batch: Sequence[Assessed]) -> set[SessionRow]:
     """Keep what chargers said of their sessions; returns the statements that were not kept before."""
     new: set[SessionRow] = set()
-    for session in {session[:-1]: session for assessed in batch for session in assessed.sessions}.values():
+    statements = {session[:-1]: session for assessed in batch for session in assessed.sessions}.values()
+    for session in sorted(statements, key=str):  # any order, if it is every worker's: else they wait for each other in a circle
         cursor = await connection.execute(QUERIES["insert_session"], _session_row(session))
         if cursor.rowcount:
             new.add(session)
@@ -179,8 +181,9 @@ def _session_row(session: SessionRow) -> tuple[Any, ...]:
 
 async def _quarantine(connection: Connection, rejected: Sequence[Assessed]) -> None:
     if rejected:
+        rows = sorted(map(_quarantine_row, rejected), key=itemgetter(0))  # by key, as every worker: never in a circle
         async with connection.cursor() as cursor:
-            await cursor.executemany(QUERIES["insert_quarantine"], [_quarantine_row(assessed) for assessed in rejected])
+            await cursor.executemany(QUERIES["insert_quarantine"], rows)
 
 
 def _quarantine_row(assessed: Assessed) -> tuple[Any, ...]:

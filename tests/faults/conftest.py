@@ -16,20 +16,23 @@ from tests.registries import import_files, institution, meter, write_files
 from tests.running import institution_code
 
 ACCOUNTS = pytest.StashKey[dict[str, Account]]()
+NOTES = pytest.StashKey[list[str]]()
 
 Judge = Callable[..., Awaitable[Account]]
+Note = Callable[[str], None]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """No scenario has an account yet."""
     config.stash[ACCOUNTS] = {}
+    config.stash[NOTES] = []
 
 
-async def register_fleet(database: Database, directory: Path) -> str:
-    """Register the fleet of `tests.faults.stream`; returns its institution's code."""
+async def register_fleet(database: Database, directory: Path, **denominators: float) -> str:
+    """Register the fleet of `tests.faults.stream`; returns the code of its institution, which has these denominators."""
     code = institution_code()
     meters = [meter(one, code, "water" if one in WATER else "electricity", register_digits=7) for one in (*ELECTRICITY, *WATER)]
-    await import_files(database, write_files(directory / "registry", [institution(code)], meters))
+    await import_files(database, write_files(directory / "registry", [institution(code, **denominators)], meters))
     return code
 
 
@@ -52,6 +55,13 @@ def judge(request: pytest.FixtureRequest) -> Judge:
     return and_note
 
 
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Note:
+    """Say something measured at the end of the run, below the accounts."""
+    name = request.node.name.removeprefix("test_").replace("_", " ")
+    return lambda text: request.config.stash[NOTES].append(f"{text}  ({name})")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """One line a scenario; the file that METERWARDEN_ACCOUNTS names gets the same as JSON."""
     accounts = config.stash[ACCOUNTS]
@@ -65,5 +75,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         )
     totals = {column: sum(asdict(account)[column] for account in accounts.values()) for column in ACCOUNT_COLUMNS}
     terminalreporter.write_line("".join(f"{number:>10,}" for number in totals.values()) + f"  all {len(accounts)} scenarios")
+    for line in config.stash[NOTES]:
+        terminalreporter.write_line(line)
     if path := os.environ.get("METERWARDEN_ACCOUNTS"):
         Path(path).write_text(json.dumps({name: asdict(one) for name, one in accounts.items()}, indent=1), encoding="utf-8")

@@ -7,9 +7,11 @@ meters nobody knows. Endless: whoever publishes takes as much as the fault lasts
 import hashlib
 import json
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from tests.running import RECENT
@@ -72,16 +74,24 @@ class Stream:
         self._rng = random.Random(seed)
         self._mixed = mixed
         self._seconds = dict.fromkeys((*ELECTRICITY, *WATER), 0)
-        self._recent: list[tuple[Sent, bool]] = []
+        self._recent: deque[tuple[Sent, bool]] = deque(maxlen=REMEMBERED)
         self._serial = 0
 
     def take(self, number: int) -> list[Sent]:
         """The next messages, noted in the ledger: publish every one of them."""
         return [self._next() for _ in range(number)]
 
+    def large(self, readings: int) -> Sent:
+        """One more message, a gateway's batch of so many readings (about 100 bytes each)."""
+        return self._of_gateway([self._reading(self._rng.choice(ELECTRICITY)) for _ in range(readings)])
+
+    def bulky(self, size_bytes: int) -> Sent:
+        """One more message that nobody can read, of this size."""
+        self._serial += 1
+        return self._sent(self._topic("E1"), (b"%d " % self._serial).ljust(size_bytes, b"x"), [], rejected=True)
+
     def _next(self) -> Sent:
-        kinds, weights = zip(*KINDS.items(), strict=True)
-        kind: Callable[[Stream], Sent] = self._rng.choices(kinds, weights)[0] if self._mixed else Stream._single
+        kind: Callable[[Stream], Sent] = self._rng.choices(_KINDS, cum_weights=_SHARES)[0] if self._mixed else Stream._single
         return kind(self)
 
     def _single(self) -> Sent:
@@ -139,7 +149,7 @@ class Stream:
     def _sent(self, topic: str, payload: Any, values: list[tuple[Key, int]], *, rejected: bool = False) -> Sent:
         sent = Sent(topic, payload if isinstance(payload, bytes) else json.dumps(payload).encode())
         self.ledger.note(sent, values, rejected=rejected)
-        self._recent = [*self._recent[-REMEMBERED:], (sent, rejected)] if self._mixed else []
+        self._recent.append((sent, rejected))
         return sent
 
 
@@ -148,6 +158,8 @@ KINDS: Final[dict[Callable[[Stream], Sent], int]] = {
     Stream._unknown: 2,
 }  # fmt: skip
 """Kinds of messages, and how many of a hundred."""
+_KINDS: Final = tuple(KINDS)
+_SHARES: Final = tuple(accumulate(KINDS.values()))
 
 
 def _stated(key: Key, value: int) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ingest.broker import session as session_module
 from ingest.stack import Stack, free_port
 from schemas.topics import charger_session, gateway_readings
 from tests.databases import Database
@@ -148,13 +147,10 @@ async def test_above_its_limit_a_session_does_not_reconnect_for_more(stack: Stac
             await eventually(lambda: proxy.accepted > accepted)
 
 
-async def test_an_absent_broker_after_one_take_over_is_not_another_take_over(
-    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_absent_broker_after_one_take_over_is_not_another_take_over(stack: Stack, tmp_path: Path) -> None:
     """Only the broker's own word counts; a connection that fails afterwards has a reason of its own."""
-    monkeypatch.setattr(session_module, "TAKEN_OVER_SECONDS", 0.1)
     async with Proxy(stack.mosquitto.port, free_port()) as proxy:
-        settings = settings_of(stack.mosquitto, tmp_path).model_copy(update={"port": proxy.port})
+        settings = settings_of(stack.mosquitto, tmp_path, port=proxy.port, taken_over_seconds=0.1)
         async with running(settings) as one:
             await one.connected()
             async with client(stack.mosquitto, "ingest", identifier=settings.client_identifier):

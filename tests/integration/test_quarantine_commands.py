@@ -69,12 +69,13 @@ def refused(result: Result) -> str:
 
 
 async def reject(database: Database, *messages: tuple[str, bytes], received_at: datetime | None = None) -> None:
-    """Messages through intake's own decision and transaction, as received at an instant."""
+    """Messages through intake's own decision, numbered in their order: a transaction each, as received at an instant."""
     registry = await load_registry(database.settings)
     arrived = instant(received_at or RECENT + timedelta(hours=1))
     batch = [Message(to, payload, 1, False, 1, 1, arrived) for to, payload in messages]
     writer = Writer(database.settings)
-    await writer.write(assess(batch, registry, WINDOW, 256 * 1024))
+    for assessed in assess(batch, registry, WINDOW, 256 * 1024):
+        await writer.write([assessed])
     await writer.close()
 
 

@@ -15,8 +15,8 @@ from ingest.storage.rebuild import DERIVED
 from ingest.storage.settlement import open_round
 from ingest.storage.writer import Writer
 from tests.databases import Database
-from tests.registries import channels, import_files, write_files
-from tests.settling import NOW, derived, rebuild, settle_all
+from tests.registries import channels, import_files, meter, write_files
+from tests.settling import NOW, derived, derived_equals_rebuild, differences, rebuild, settle_all
 
 SHANGHAI = timedelta(hours=8)
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
@@ -112,6 +112,42 @@ async def test_a_silent_institution_is_not_assessable_and_says_why(database: Dat
     )
     assert [("electricity_per_area", "not_assessable", 1), ("water_per_person", "not_assessable", 1)] == rows
     assert Round(0, 0) == await _one_more(database)
+
+
+async def test_a_meter_that_never_sent_a_reading_is_in_a_rebuild_too(database: Database, tmp_path: Path) -> None:
+    """Its institution's days are there with nothing measured, whether they were derived at its import or rebuilt."""
+    await import_files(database, write_files(tmp_path, meters=[meter(), meter("C1", medium="charger")]))
+    electricity = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    await store(database, [[(electricity, START, 0), (electricity, START + HOUR_US, 5)]])
+    now = datetime.now(UTC)
+    await settle_all(database, now=now)
+    before = await derived(database)
+    assert any(",charger," in row for (row,) in before["institution_day"])
+    await derived_equals_rebuild(database)
+    assert [] == differences(before, await derived(database))
+
+
+async def test_a_meter_registered_late_is_missing_on_every_day_its_institution_was_silent(
+    database: Database, tmp_path: Path
+) -> None:
+    """Days derived while the institution had no meter expect nothing; once it has had one all along they expect a whole day."""
+    now = datetime.now(UTC)
+    await import_files(database, write_files(tmp_path / "before", meters=[meter("W1", medium="water")]))
+    await settle_all(database, now=now - timedelta(days=5))
+    await settle_all(database, now=now)
+    await import_files(database, write_files(tmp_path / "after", meters=[meter("W1", medium="water"), meter()]))
+    await settle_all(database, now=now)
+    expected = "SELECT DISTINCT expected_us FROM metering.institution_day WHERE medium = 'electricity'"
+    assert [(24 * HOUR_US,)] == await database.rows(expected)
+
+
+async def test_a_settler_that_was_away_for_days_makes_the_silence_of_each_visible(database: Database, tmp_path: Path) -> None:
+    """A day without a row would be missing from what was expected, and the verdict would rest on too little."""
+    now = datetime.now(UTC)
+    await import_files(database, write_files(tmp_path))
+    await settle_all(database, now=now - timedelta(days=5))
+    await settle_all(database, now=now)
+    assert [(7,)] == await database.rows("SELECT count(*) FROM metering.institution_day WHERE medium = 'electricity'")
 
 
 async def _one_more(database: Database) -> Round:

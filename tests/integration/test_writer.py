@@ -224,9 +224,10 @@ async def test_a_rejected_message_is_kept_whole_and_once_by_topic_and_payload(da
     payload = bytes(range(256)) * 2
     await writer.write([rejected(payload), rejected(payload), rejected(b""), rejected(payload, topic="t/温度")])
     await writer.write([rejected(payload), rejected(b"")])
-    kept = await database.rows("SELECT key, topic, payload FROM metering.quarantine ORDER BY quarantine")
+    kept = await database.rows("SELECT key, topic, payload FROM metering.quarantine")
     wanted = [Message(topic, one, 1, True, 1, 1, START) for topic, one in (("t", payload), ("t", b""), ("t/温度", payload))]
-    assert [(quarantine_key(one), one.topic.encode(), one.payload) for one in wanted] == [tuple(map(bytes, row)) for row in kept]
+    rows = sorted((quarantine_key(one), one.topic.encode(), one.payload) for one in wanted)
+    assert rows == sorted(tuple(map(bytes, row)) for row in kept)
     assert [(1, True, "decode", "wrong_type", "why", [3], ["I/x/y"])] == await database.rows(
         "SELECT DISTINCT qos, retain, stage, reason, detail, failing, wanted FROM metering.quarantine"
     )

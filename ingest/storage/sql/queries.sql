@@ -131,11 +131,12 @@ DELETE FROM metering.subscription WHERE client_identifier = %s
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text
 
 -- name: quarantine_waiting
--- Open messages recorded from a horizon on whose unknown meters and registers are all registered now. Each meter or register is looked
+-- Open messages recorded from a horizon on whose unknown meters and registers are all registered now, whatever else they suffer from:
+-- their good readings count. Each meter or register is looked
 -- up once, however many messages wait for it; OFFSET 0 keeps that an index look-up also where nothing is known of the tables' sizes.
 WITH waiting AS MATERIALIZED (
     SELECT quarantine, bytes, wanted FROM metering.quarantine
-    WHERE resolved_at IS NULL AND reason IN ('unknown_meter', 'unknown_register') AND wanted <> '{}'
+    WHERE resolved_at IS NULL AND wanted <> '{}'
       AND recorded_in >= %(horizon)s::xid8
 ), absent AS MATERIALIZED (
     SELECT path FROM (SELECT DISTINCT unnest(wanted) AS path FROM waiting) AS paths
@@ -594,9 +595,13 @@ SET level = excluded.level, previous_level = excluded.previous_level, used = exc
 WHERE there.* IS DISTINCT FROM excluded.*
 
 -- name: due_ticks
--- Regions whose last local day has ended without a tick.
+-- Regions whose last local day has ended without a tick, and every day before it since their last tick: the settler was away.
 INSERT INTO metering.tick (region, day)
-SELECT region, (%(now)s AT TIME ZONE timezone)::date - 1 FROM metering.region
+SELECT region.region, due.day::date
+FROM metering.region
+CROSS JOIN LATERAL (SELECT (%(now)s AT TIME ZONE region.timezone)::date - 1 AS day) AS yesterday
+CROSS JOIN LATERAL (SELECT max(tick.day) AS day FROM metering.tick WHERE tick.region = region.region) AS last
+CROSS JOIN LATERAL generate_series(coalesce(last.day + 1, yesterday.day), yesterday.day, interval '1 day') AS due (day)
 ON CONFLICT DO NOTHING
 RETURNING region, day
 

@@ -11,7 +11,7 @@ ALTER TABLE metering.quarantine ADD COLUMN bytes int NOT NULL GENERATED ALWAYS A
 ALTER TABLE metering.quarantine ADD COLUMN recorded_in xid8 NOT NULL DEFAULT '0';
 ALTER TABLE metering.quarantine ALTER COLUMN recorded_in SET DEFAULT pg_current_xact_id();
 CREATE INDEX quarantine_waiting ON metering.quarantine (recorded_in)
-    WHERE resolved_at IS NULL AND reason IN ('unknown_meter', 'unknown_register');
+    WHERE resolved_at IS NULL AND wanted <> '{}';
 
 -- the oldest first, and the sum of what they take, from the index alone
 CREATE INDEX quarantine_open_age ON metering.quarantine (received_at, quarantine, bytes) WHERE resolved_at IS NULL;
