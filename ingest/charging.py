@@ -11,7 +11,8 @@ from typing import Final
 
 from ingest.metering.calendar import Day, Instant
 from ingest.metering.charger_days import judge_day, reach_us
-from ingest.metering.sessions import LONGEST_US, Charger, Session, fold, judge
+from ingest.metering.connectors import judge
+from ingest.metering.sessions import LONGEST_US, Charger, Session, fold
 from ingest.storage import charging as store
 from ingest.storage.charging import DayKey, Key, Span
 from ingest.storage.connection import Connection

@@ -14,7 +14,8 @@ import pytest
 
 from ingest.messages import Assessed, Message, Row, SessionRow
 from ingest.metering.calendar import HOUR_US, calendar, instant, moment
-from ingest.metering.sessions import Charger, Session, Statement, Version, fold, judge
+from ingest.metering.connectors import judge
+from ingest.metering.sessions import Charger, Session, Statement, Version, fold
 from ingest.stack import Stack
 from ingest.storage.writer import Writer
 from schemas import topics

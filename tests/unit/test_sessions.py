@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ingest.metering.calendar import HOUR_US, calendar, instant
 from ingest.metering.charger_days import RegisterDay, judge_day
-from ingest.metering.sessions import LONGEST_US, Charger, Finding, Session, Statement, Version, fold, judge
+from ingest.metering.connectors import judge
+from ingest.metering.sessions import LONGEST_US, Charger, Finding, Session, Statement, Version, fold
 
 START = instant(datetime(2026, 3, 2, 2, tzinfo=UTC))
 MINUTE = HOUR_US // 60

@@ -12,8 +12,9 @@ import pytest
 
 from ingest.formats.status_v1 import decode_charger
 from ingest.metering.calendar import HOUR_US, calendar
+from ingest.metering.connectors import judge
 from ingest.metering.registers import to_integer
-from ingest.metering.sessions import Charger, Statement, Version, fold, judge
+from ingest.metering.sessions import Charger, Statement, Version, fold
 from schemas.charger import ChargerSession
 from schemas.reading import utc
 from simulators import charges, charging, faults, fleet, ledger, run, stream
