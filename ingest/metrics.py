@@ -14,6 +14,7 @@ from schemas.quota import Level
 
 OUTCOMES: Final = ("stored", "duplicate", "rejected")
 READING_OUTCOMES: Final = ("stored", "duplicate", "disputed")
+STATE_OUTCOMES: Final = ("stored", "repeated", "rejected", "unregistered")
 WRITE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -161,6 +162,12 @@ class Metrics:
             "When a round last ended",
             registry=registry,
         )
+        self.sessions_due = Gauge(
+            "meterwarden_settlement_sessions_waiting", "Charging sessions that wait to be derived", registry=registry
+        )
+        self.states = Counter(
+            "meterwarden_device_states_total", "States of chargers and gateways, by outcome", ["outcome"], registry=registry
+        )
         self.quota_published = Counter("meterwarden_quota_states_published_total", "Quota states sent", registry=registry)
         self.conditions = Conditions(broker=self.connected.__bool__, database=self.database_up.__bool__)
         self.standings = StandingsCollector()
@@ -180,6 +187,8 @@ class Metrics:
             self.purged.labels(state)
         for kind in ("unavailable", "refused"):
             self.write_failures.labels(kind)
+        for outcome in STATE_OUTCOMES:
+            self.states.labels(outcome)
         for result in ("done", "failed"):
             self.rounds.labels(result)
 

@@ -61,10 +61,13 @@ def _topics() -> Iterator[str]:
     yield f"| `{topics.meter_reading('{institution}', '{medium}', '{meter}')}` | a meter's readings, one or a batch |"
     yield f"| `{topics.gateway_readings('{institution}', '{gateway}')}` | a gateway's batch: each reading names medium and meter |"
     yield f"| `{topics.charger_session('{institution}', '{charger}')}` | a charging session, at its start and at its end |"
+    yield f"| `{topics.charger_status('{institution}', '{charger}')}` | the states of a charger's connectors, retained |"
+    yield f"| `{topics.gateway_status('{institution}', '{gateway}')}` | a gateway's birth and will, retained |"
     yield f"| `{topics.quota('{institution}', '{indicator}')}` | published by Meterwarden, retained: the most serious quota state |"
     yield from (
         "",
         f"Intake subscribes (workers of a group: shared) to {', '.join(f'`{name}`' for name in topics.INTAKE_FILTERS)}.",
+        f"Whoever settles subscribes, plainly, to {', '.join(f'`{name}`' for name in topics.STATUS_FILTERS)}.",
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from ingest.charging import settle_charging
 from ingest.metering.calendar import HOUR_US, Day, calendar, instant, period
 from ingest.metering.channel import Channel
 from ingest.metering.consumption import Settled, State, settle
@@ -26,14 +27,15 @@ MEDIA: Final = tuple(sorted({indicator.medium for indicator in INDICATORS.values
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round did: channels whose marks it took, standings it computed."""
+    """What a round did: channels whose marks it took, standings and charging sessions it computed."""
 
     channels: int
     standings: int
+    sessions: int = 0
 
     def __bool__(self) -> bool:
         """Whether there was anything to do."""
-        return bool(self.channels or self.standings)
+        return bool(self.channels or self.standings or self.sessions)
 
 
 async def settle_round(connection: Connection, now: datetime, channel_hours: int, thresholds: Thresholds) -> Round:
@@ -47,11 +49,12 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
     if spans:
         await store.write(connection, await _settle_channels(connection, channels, spans))
+    sessions = await settle_charging(connection, channel_hours)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
     standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)
     await connection.commit()
-    return Round(len(marks), standings)
+    return Round(len(marks), standings, sessions)
 
 
 def _span(channel: Channel, utc_hours: tuple[int, int]) -> Span:

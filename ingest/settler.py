@@ -16,6 +16,7 @@ from ingest.metrics import Metrics
 from ingest.retry import delay_seconds
 from ingest.settings import Settings
 from ingest.settlement import settle_round
+from ingest.statuses import Statuses
 from ingest.storage.connection import Connection, as_unavailable, connected
 from ingest.storage.queries import QUERIES
 from ingest.storage.settlement import open_round
@@ -54,6 +55,7 @@ async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clo
                 await _wait_for_lock(connection, settings.settlement.round_seconds)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(announcer.run(), name="meterwarden.announcer")
+                    tasks.create_task(Statuses(settings, metrics, clock).run(), name="meterwarden.statuses")
                     rounds = _rounds(connection, settings, setbacks, metrics, announcer, clock)
                     tasks.create_task(rounds, name="meterwarden.rounds")
         except* Unavailable as errors:
@@ -69,6 +71,7 @@ def _let_go(metrics: Metrics) -> None:
     """Whoever settles next shows the standings; ours would stand still."""
     metrics.settling.set(0)
     metrics.marks.set(0)
+    metrics.sessions_due.set(0)
     metrics.standings.standings = ()
 
 
@@ -121,6 +124,8 @@ async def _show(connection: Connection, metrics: Metrics, announcer: Announcer, 
 async def _count_waiting(connection: Connection, metrics: Metrics) -> None:
     cursor = await connection.execute(QUERIES["marks_waiting"])
     metrics.marks.set((await cursor.fetchall())[0][1])
+    cursor = await connection.execute(QUERIES["charging_due_waiting"])
+    metrics.sessions_due.set((await cursor.fetchall())[0][0])
     await connection.commit()
 
 

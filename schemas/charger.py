@@ -10,7 +10,9 @@ from pydantic import Field, StringConstraints
 
 from schemas.reading import ReadAt, RegisterValue, Wire
 
-Connector = Annotated[int, Field(ge=1, le=64)]
+MOST_CONNECTORS = 64
+Connector = Annotated[int, Field(ge=1, le=MOST_CONNECTORS)]
+ConnectorOrAll = Annotated[int, Field(ge=0, le=MOST_CONNECTORS, description="0 speaks of the charger as a whole, as in OCPP 1.6")]
 
 
 class ConnectorStatus(StrEnum):
@@ -21,7 +23,16 @@ class ConnectorStatus(StrEnum):
     OCCUPIED = "occupied"
     CHARGING = "charging"
     RESERVED = "reserved"
+    UNAVAILABLE = "unavailable"
     FAULTED = "faulted"
+
+
+class StatusScheme(StrEnum):
+    """Whose code a status comes in (docs/charging.md has the tables)."""
+
+    OCPP_16 = "ocpp1.6"
+    OCPP_201 = "ocpp2.0.1"
+    CN_PLATFORM = "cn-platform"
 
 
 class ChargerSession(Wire):
@@ -42,3 +53,18 @@ class ChargerStatus(Wire):
     connector: Connector
     status: Annotated[ConnectorStatus, Field(strict=False)]
     since: ReadAt
+
+
+class ChargerStatusCode(Wire):
+    """The state of one connector since `since`, in the code of another scheme; retained by the broker."""
+
+    connector: ConnectorOrAll
+    scheme: Annotated[StatusScheme, Field(strict=False)]
+    code: Annotated[str, StringConstraints(min_length=1, max_length=32, pattern=r"^[!-~]+$")]
+    since: ReadAt
+
+
+class ChargerStatuses(Wire):
+    """The states of several connectors in one message, so that one retained message holds the whole charger."""
+
+    connectors: Annotated[list[ChargerStatus | ChargerStatusCode], Field(min_length=1, max_length=MOST_CONNECTORS + 1)]

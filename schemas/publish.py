@@ -16,6 +16,8 @@ PUBLISHED: Final[dict[str, type[reading.Wire]]] = {
     "gateway-batch.v1": reading.GatewayBatch,
     "charger-session.v1": charger.ChargerSession,
     "charger-status.v1": charger.ChargerStatus,
+    "charger-status-code.v1": charger.ChargerStatusCode,
+    "charger-statuses.v1": charger.ChargerStatuses,
     "gateway-status.v1": gateway.GatewayStatus,
     "quota-alert.v1": quota.QuotaAlert,
 }

@@ -12,6 +12,9 @@ SESSIONS: Final = "metering/+/charger/+/session"
 CHARGER_STATUS: Final = "metering/+/charger/+/status"
 GATEWAY_STATUS: Final = "metering/+/gateway/+/status"
 
+STATUS_FILTERS: Final = (CHARGER_STATUS, GATEWAY_STATUS)
+"""What the settler subscribes to, plainly: a shared subscription gets no retained messages."""
+
 INTAKE_FILTERS: Final = (READINGS, GATEWAY_READINGS, SESSIONS)
 """What intake subscribes to, shared among its workers."""
 
@@ -34,6 +37,11 @@ def gateway_status(institution: str, gateway: str) -> str:
 def charger_session(institution: str, charger: str) -> str:
     """Where a charger publishes its sessions."""
     return f"metering/{institution}/charger/{charger}/session"
+
+
+def charger_status(institution: str, charger: str) -> str:
+    """Where the states of a charger's connectors go, retained."""
+    return f"metering/{institution}/charger/{charger}/status"
 
 
 def quota(institution: str, indicator: str) -> str:

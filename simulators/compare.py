@@ -8,7 +8,8 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from simulators import checks, differences, expected
+from simulators import charges, checks, differences, expected
+from simulators.charges import Found
 from simulators.differences import Columns
 from simulators.expected import Expected, Key
 from simulators.notes import Notes, Tell
@@ -29,6 +30,7 @@ class Comparison:
         self._standings = Standings()
         self._seen: dict[str, set[Key]] = {what: set() for what in COMPARED}
         self._readings_expected = self._readings_found = 0
+        self._sessions_expected = self._sessions_found = 0
         ledger.executescript(checks.FOUND)
 
     def found(self, what: str, key: Key, columns: Columns) -> None:
@@ -49,6 +51,12 @@ class Comparison:
     def found_quarantine(self, rows: Iterable[tuple[bytes, str]]) -> None:
         """Key and reason of every message there."""
         self._ledger.executemany("INSERT OR IGNORE INTO found_quarantine VALUES (?,?)", rows)
+
+    def found_sessions(self, sessions: Iterable[Found]) -> None:
+        """Every charging session there."""
+        found = list(sessions)
+        self._sessions_found = len(found)
+        self._sessions_expected = charges.compare(self._ledger, found, self._notes)
 
     def report(self, flags: Iterable[Row]) -> Report:
         """What the comparison came to; `flags` are institution, indicator, kind and start of every exceeded period."""
@@ -73,6 +81,8 @@ class Comparison:
             flags_raised=self._standings.raised,
             findings=(*self._unfinished(), *self._notes.findings()),
             explained=self._notes.reasons(),
+            sessions_expected=self._sessions_expected,
+            sessions_found=self._sessions_found,
         )
 
     def _compare(self, what: str, of: Expected, columns: Columns) -> None:

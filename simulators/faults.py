@@ -22,7 +22,9 @@ MOST_PASSED_BY: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How often each fault strikes, from 0 to 1: a message, but for the clocks (a device) and the mishaps (a reading)."""
+    """How often each fault strikes, from 0 to 1: a message, but for the clocks (a device), the mishaps (a reading) and
+    the charging sessions.
+    """
 
     drop: float = 0.0
     duplicates: float = 0.0
@@ -40,6 +42,8 @@ class Rates:
     unit_slip: float = 0.0
     reset: float = 0.0
     exchange: float = 0.0
+    session_zero_start: float = 0.0
+    session_wrong_stop: float = 0.0
 
 
 Stream = Iterable[Message]

@@ -11,12 +11,13 @@ import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import astuple
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from schemas.registers import Medium
-from simulators import blobs, quotas, registry
+from simulators import blobs, charging, quotas, registry
 from simulators.device import Device
 from simulators.fleet import Fleet
 from simulators.messages import Fate, Message, Outcome
@@ -48,6 +49,18 @@ CREATE TABLE message(
 ) WITHOUT ROWID;
 CREATE TABLE reading(
     device INTEGER, part INTEGER, readings INTEGER NOT NULL, columns BLOB NOT NULL, PRIMARY KEY(device, part)
+) WITHOUT ROWID;
+CREATE TABLE charger(
+    institution TEXT, charger TEXT, rated_kw INTEGER NOT NULL, quantum_milli INTEGER NOT NULL, PRIMARY KEY(institution, charger)
+) WITHOUT ROWID;
+CREATE TABLE session(
+    institution TEXT, charger TEXT, session TEXT, connector INTEGER NOT NULL, started_s INTEGER NOT NULL,
+    stopped_s INTEGER NOT NULL, energy_micro INTEGER NOT NULL, PRIMARY KEY(institution, charger, session)
+) WITHOUT ROWID;
+CREATE TABLE session_statement(
+    key BLOB PRIMARY KEY, institution TEXT NOT NULL, charger TEXT NOT NULL, session TEXT NOT NULL, connector INTEGER NOT NULL,
+    started_s INTEGER NOT NULL, start_milli INTEGER NOT NULL, stopped_s INTEGER, stop_milli INTEGER, energy_milli INTEGER,
+    published INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE expected_flag(
     institution TEXT, indicator TEXT, period_kind TEXT, period_start TEXT, medium TEXT NOT NULL, used_micro INTEGER NOT NULL,
@@ -82,6 +95,8 @@ class Ledger:
         with self.connection as transaction:
             transaction.executemany(f"INSERT INTO device VALUES ({'?,' * 13}?)", map(_device, run.devices))  # noqa: S608 - only marks
             transaction.executemany("INSERT INTO truth VALUES (?,?,?,?)", (_truth(each, run) for each in run.devices))
+            transaction.executemany("INSERT INTO charger VALUES (?,?,?,?)", _chargers(run))
+            transaction.executemany("INSERT INTO session VALUES (?,?,?,?,?,?,?)", _sessions(run))
             for institution in run.fleet.institutions:
                 transaction.executemany("INSERT INTO institution_month VALUES (?,?,?,?)", _totals(institution, run))
                 transaction.executemany(
@@ -191,6 +206,19 @@ def _device(of: Device) -> tuple[object, ...]:
     )
 
 
+def _chargers(run: Run) -> Iterator[tuple[object, ...]]:
+    for institution in run.fleet.institutions:
+        displays = {meter.code: meter.display for meter in institution.meters}
+        for each in institution.chargers:
+            yield each.institution, each.code, each.rated_kw, displays[each.code].milli(1)
+
+
+def _sessions(run: Run) -> Iterator[tuple[object, ...]]:
+    """The truth of every session, whether anything of it is published or not."""
+    for of, each in charging.sessions(run):
+        yield of.institution, of.code, each.session, each.connector, each.started_s, each.stopped_s, each.energy_micro
+
+
 def _truth(of: Device, run: Run) -> tuple[object, ...]:
     amounts = of.truth.amounts_micro[: run.hours]
     return of.number, str(run.fleet.month), int(sum(amounts)), blobs.packed_hours(amounts)
@@ -200,3 +228,7 @@ def _record(transaction: sqlite3.Connection, batch: list[Message]) -> None:
     """Sorted by key, which SQLite inserts fastest; a message that comes again is only counted."""
     rows = sorted((key(each), each.topic, 1, each.outcome, each.reason, each.fate, each.send_at_s) for each in batch)
     transaction.executemany("INSERT INTO message VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET published = published + 1", rows)
+    statements = [
+        (key(each), *astuple(each.statement), each.outcome is not Outcome.DROPPED) for each in batch if each.statement is not None
+    ]
+    transaction.executemany("INSERT OR IGNORE INTO session_statement VALUES (?,?,?,?,?,?,?,?,?,?,?)", statements)

@@ -1,6 +1,6 @@
 """A message as it will be published, what must become of it, and the readings in it as the ledger keeps them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from simulators.device import Device
@@ -31,7 +31,7 @@ class Reason(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What must become of a message. Two of them never reach intake: a status has no subscriber, a dropped one no sender."""
+    """What must become of a message. Two of them never reach intake: a status goes to the settler, a dropped one has no sender."""
 
     STORED = "stored"
     DISPUTED = "disputed"
@@ -57,6 +57,29 @@ Reading = tuple[Device, int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Statement:
+    """What a charger states of a session, as the ledger keeps it: Unix seconds, thousandths of a kWh."""
+
+    institution: str
+    charger: str
+    session: str
+    connector: int
+    started_s: int
+    start_milli: int
+    stopped_s: int | None = None
+    stop_milli: int | None = None
+    energy_milli: int | None = None
+
+    def with_energy(self, milli: int) -> "Statement":
+        """The same with the energy so far."""
+        return replace(self, energy_milli=milli)
+
+    def with_stop(self, stopped_s: int, stop_milli: int, energy_milli: int) -> "Statement":
+        """The same with a stop."""
+        return replace(self, stopped_s=stopped_s, stop_milli=stop_milli, energy_milli=energy_milli)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One publish. `sender` keeps its order, `send_at_s` is simulated Unix time, `reason` says why intake refuses it."""
 
@@ -69,6 +92,7 @@ class Message:
     reason: Reason | None = None
     fate: Fate = Fate.LIVE
     retain: bool = False
+    statement: Statement | None = None
 
     @property
     def is_good(self) -> bool:

@@ -43,7 +43,7 @@ class Report:
     repeated: int
     quarantined: int
     statuses: int
-    """Births and wills of gateways: published, and subscribed to by nobody."""
+    """Births and wills of gateways, states of chargers: published, and not compared."""
     dropped: int
     """Messages that were never published."""
     readings_expected: int
@@ -56,6 +56,9 @@ class Report:
     """What disagrees; empty where nothing does."""
     explained: tuple[Finding, ...] = ()
     """Where the truth differs from what the published readings prove, and why."""
+    sessions_expected: int = 0
+    """Charging sessions of which anything was published."""
+    sessions_found: int = 0
 
     @property
     def published(self) -> int:
@@ -91,6 +94,8 @@ class Report:
             "largest_difference_display_steps": round(steps, 3),
             "flags_expected": len(self.flags_expected),
             "flags_raised": len(self.flags_raised),
+            "sessions_expected": self.sessions_expected,
+            "sessions_found": self.sessions_found,
             "disputed": self.disputed,
             "statuses": self.statuses,
             "dropped": self.dropped,
@@ -109,10 +114,11 @@ class Report:
         yield "messages", f"{self.published:,} distinct published; {self.repeated:,} publishes were repeats"
         yield "  good", f"{self.stored:,} to be stored, {self.disputed:,} of them to be disputed"
         yield "  malformed", f"{self.rejected:,} to be rejected, {self.quarantined:,} in quarantine"
-        yield "  other", f"{self.dropped:,} dropped before they were published, {self.statuses:,} gateway statuses"
+        yield "  other", f"{self.dropped:,} dropped before they were published, {self.statuses:,} states of gateways and chargers"
         yield "readings", f"{self.readings_expected:,} expected, {self.readings_found:,} found, {self._reading_faults()}"
         for name, periods in (("months", self.months), ("hours", self.hours)):
             yield from ((name, f"{each}") for each in periods)
+        yield "sessions", f"{self.sessions_expected:,} of charging expected, {self.sessions_found:,} found"
         yield "flags", f"{len(self.flags_expected):,} expected, {len(self.flags_raised):,} raised"
         yield from (("explained", f"{each.count:,} {each.name}") for each in self.explained)
 

@@ -6,6 +6,7 @@ from typing import Final
 import psycopg
 
 from simulators import ledger
+from simulators.charges import Found
 from simulators.compare import Comparison
 from simulators.notes import Tell
 from simulators.report import Report
@@ -33,6 +34,11 @@ DEVICES: Final = {
     """,
 }
 """What is compared a device at a time -> a row a device, made integers in the database because that is fastest there."""
+SESSIONS: Final = """
+    SELECT institution::text, charger::text, connector::int, session::text, extract(epoch FROM started_at)::bigint,
+           extract(epoch FROM stopped_at)::bigint, (energy_kwh * 1000000)::bigint, state::text, billable
+    FROM meterwarden.charger_session
+"""
 QUARANTINE: Final = "SELECT key, reason::text FROM meterwarden.quarantine"
 FLAGS: Final = """
     SELECT institution::text, indicator::text, period_kind::text, period_start::text
@@ -53,6 +59,8 @@ async def verify(ledger_path: Path, database_url: str, tell: Tell | None = None)
             for what, query in DEVICES.items():
                 await _collect_devices(database, query, comparison, what)
             await _collect_quarantine(database, comparison)
+            sessions = await (await database.execute(SESSIONS)).fetchall()
+            comparison.found_sessions(Found(*row) for row in sessions)
             return comparison.report(await (await database.execute(FLAGS)).fetchall())
 
 

@@ -42,12 +42,21 @@ def meter(code: str = "E1", of: str = "I1", medium: str = "electricity", **other
     }  # fmt: skip
 
 
+def charger(code: str = "C1", of: str = "I1", **other: Any) -> dict[str, Any]:
+    """A charger line: a public DC charger of 120 kW with two connectors."""
+    return {
+        "institution": of, "charger": code, "site": "P1", "supply": "dc", "rated_kw": 120, "connectors": 2,
+        "commissioned_on": "2022-05-01", "access": "public", **other,
+    }  # fmt: skip
+
+
 def write_files(
     directory: Path,
     institutions: Iterable[Mapping[str, Any]] = (institution(),),
     meters: Iterable[Mapping[str, Any]] = (meter(), meter("W1", medium="water")),
     quotas: Iterable[Mapping[str, Any]] = QUOTAS,
     timezone: str = "Asia/Shanghai",
+    chargers: Iterable[Mapping[str, Any]] = (),
 ) -> Path:
     """Write a registry's files."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -71,6 +80,8 @@ def write_files(
     )
     _write(directory / "meters.csv", meters)
     _write(directory / "quotas.csv", quotas)
+    if chargers := list(chargers):
+        _write(directory / "chargers.csv", chargers)
     return directory
 
 

@@ -1,4 +1,4 @@
-"""A client for what is not intake: quota states go out, the broker's own counts come in. aiomqtt, which nobody here wrote."""
+"""A client for what is not intake: quota states go out; device states and the broker's own counts come in. aiomqtt, not ours."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from ingest.settings import BrokerSettings
 from ingest.tls import tls_context
 
 
-def client(settings: BrokerSettings, purpose: str) -> aiomqtt.Client:
+def client(settings: BrokerSettings, purpose: str, most_waiting: int | None = None) -> aiomqtt.Client:
     """A client not connected yet, with our identifier and its purpose as name. Its sessions end with their connections.
 
-    OSError where a file that the settings name cannot be used.
+    Above `most_waiting` messages not yet taken, what comes is dropped. OSError where a file that the settings name cannot be used.
     """
     password = None
     if settings.password_file is not None:
@@ -24,4 +24,5 @@ def client(settings: BrokerSettings, purpose: str) -> aiomqtt.Client:
         password=password,
         protocol=aiomqtt.ProtocolVersion.V5,
         tls_context=tls_context(settings),
+        max_queued_incoming_messages=most_waiting,
     )

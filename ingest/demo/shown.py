@@ -66,12 +66,13 @@ _DELIVERIES_ZH: Final = (
 _COMPARED: Final = (
     "{verdict}: {published:,} distinct messages = {stored:,} stored + {rejected:,} rejected ({quarantined:,} in quarantine), "
     "{repeated:,} repeats; readings {readings_expected:,} sent, {readings_found:,} found; consumption differs by "
-    "{largest_difference_display_steps} display steps at most; flags {flags_expected} expected, {flags_raised} raised"
+    "{largest_difference_display_steps} display steps at most; flags {flags_expected} expected, {flags_raised} raised; "
+    "charging sessions {sessions_expected:,} stated, {sessions_found:,} derived"
 )
 _COMPARED_ZH: Final = (
     "{verdict}: 不同消息 {published:,} = 入库 {stored:,} + 拒收 {rejected:,} (隔离区 {quarantined:,}), 重复发布 {repeated:,}; "
     "读数 发送 {readings_expected:,}, 入库 {readings_found:,}; 用量差最大 {largest_difference_display_steps} 个显示步长; "
-    "超额标记 应有 {flags_expected}, 实有 {flags_raised}"
+    "超额标记 应有 {flags_expected}, 实有 {flags_raised}; 充电会话 申报 {sessions_expected:,}, 生成 {sessions_found:,}"
 )
 
 
@@ -150,5 +151,10 @@ async def _is_settled(running: Running) -> bool:
     counts = await counters(running)
     if counts["in_flight"] or counts["received"] == 0:
         return False
-    waiting = (await rows(running.stack.postgres.url("meterwarden"), "SELECT EXISTS (SELECT FROM metering.mark)"))[0][0]
+    waiting = (
+        await rows(
+            running.stack.postgres.url("meterwarden"),
+            "SELECT EXISTS (SELECT FROM metering.mark UNION ALL SELECT FROM metering.charging_due)",
+        )
+    )[0][0]
     return not waiting and counts["received"] == (await counters(running))["received"]

@@ -6,6 +6,9 @@
     steps.py         readings -> steps: the fold that says which readings count
     bookings.py      steps -> hours and days, sums exact, quality per period
     consumption.py   one channel: readings and stored states -> rows to write
+    sessions.py      what a charger stated of a charging session -> times, energy, what may be billed
+    connectors.py    the sessions of a connector held against each other
+    charger_days.py  a charger's register held against its sessions, by local day
     quotas.py        which quota row an institution is held against, and its allowance
     levels.py        days of a period -> how the institution stands: a fold with hysteresis
 

@@ -7,7 +7,7 @@ from ingest.storage.connection import connected
 
 DERIVED: Final = (
     "day_state", "consumption_hour", "consumption_day", "consumption_month", "consumption_year", "channel_event", "institution_day",
-    "quota_level", "tick",
+    "quota_level", "tick", "charging_session", "charging_finding",
 )  # fmt: skip
 """Every table that settlement alone fills."""
 
@@ -29,6 +29,10 @@ async def forget_and_mark(settings: DatabaseSettings) -> int:
                       ARRAY[floor(extract(epoch FROM coalesce(first, now() - interval '1 day')) / 3600),
                             floor(extract(epoch FROM coalesce(last, now() - interval '1 day')) / 3600)]::int[]
                FROM metering.channel LEFT JOIN span USING (channel) WHERE kind = 'cumulative'"""
+        )
+        await connection.execute(
+            """INSERT INTO metering.charging_due (meter, connector, session)
+               SELECT DISTINCT meter, connector, session FROM metering.session_statement"""
         )
         await connection.commit()
     return cursor.rowcount

@@ -168,6 +168,16 @@ MARK_CHANGED: Final = """
     HAVING count(*) > 0
 """
 
+MARK_SESSIONS: Final = """
+    -- what a charger or its meter is held against may have changed
+    INSERT INTO metering.charging_due (meter, connector, session)
+    SELECT DISTINCT statement.meter, statement.connector, statement.session
+    FROM metering.session_statement AS statement
+    JOIN metering.meter_version USING (meter)
+    JOIN metering.institution USING (institution)
+    WHERE institution.code = ANY (%s)
+"""
+
 
 async def apply_registry(connection: Connection, files: Files, *, dry_run: bool) -> Difference:
     """Compare, and unless `dry_run` write the difference, mark what it touches and announce the new version; one transaction.
@@ -176,6 +186,7 @@ async def apply_registry(connection: Connection, files: Files, *, dry_run: bool)
     """
     difference = Difference()
     touched: set[str] = set()
+    recharged: set[str] = set()
     await connection.execute("LOCK TABLE metering.registry_version IN EXCLUSIVE MODE")
     zones = {line.region: line.timezone for line in files["regions"]}
     zone_of = {line.institution: zones[line.region] for line in files["institutions"]}
@@ -191,11 +202,14 @@ async def apply_registry(connection: Connection, files: Files, *, dry_run: bool)
         touched |= (
             set(zone_of) if changes and everyone else {record["institution"] for record in changes if "institution" in record}
         )
+        if table.name in ("meters", "chargers"):
+            recharged |= {record["institution"] for record in changes}
     if dry_run or not difference:
         await connection.rollback()
         return difference
     if touched:
         await connection.execute(MARK_CHANGED, [sorted(touched)])
+        await connection.execute(MARK_SESSIONS, [sorted(recharged)])
     await connection.execute("UPDATE metering.registry_version SET version = version + 1")
     await connection.execute("NOTIFY meterwarden_registry")
     await connection.commit()

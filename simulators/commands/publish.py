@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import heapq
 import os
 import sqlite3
 import sys
@@ -9,12 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import click
 
-from simulators import faults, fleet, ledger, publisher, scenario, stream
+from simulators import charging, faults, fleet, ledger, publisher, scenario, stream
 from simulators import run as runs
 from simulators.commands.options import RATE, Command, fleet_options, option, password_in
 from simulators.faults import Rates
@@ -137,7 +139,8 @@ def _description(run: Run) -> dict[str, object]:
 
 
 def _stream(run: Run) -> Iterable[Message]:
-    return faults.inject(stream.messages(run), run.scenario.rates, run.fleet.seed, run.fleet.codes)
+    sent = heapq.merge(stream.messages(run), charging.messages(run), key=attrgetter("send_at_s"))
+    return faults.inject(sent, run.scenario.rates, run.fleet.seed, run.fleet.codes)
 
 
 def _publish(run: Run, messages: Iterable[Message], broker: Broker, pace: Pace) -> Published:

@@ -55,10 +55,15 @@ ON CONFLICT DO NOTHING
 RETURNING channel, read_at, value
 
 -- name: insert_session
-INSERT INTO metering.session_statement
-    (meter, session, connector, started_at, start_register, stopped_at, stop_register, session_energy, received_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT DO NOTHING
+-- A statement not kept before makes its session due to be derived again.
+WITH inserted AS (
+    INSERT INTO metering.session_statement
+        (meter, session, connector, started_at, start_register, stopped_at, stop_register, session_energy, received_at)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT DO NOTHING
+    RETURNING meter, connector, session
+)
+INSERT INTO metering.charging_due (meter, connector, session) SELECT * FROM inserted
 
 -- name: insert_quarantine
 INSERT INTO metering.quarantine
