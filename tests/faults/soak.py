@@ -31,6 +31,10 @@ from tests.running import Service, balances, eventually, own_broker, running_ser
 
 PER_SECOND: Final = 300
 """Messages published, about."""
+PER_METER: Final = 45
+"""Readings of one meter that come of it in a second, at most."""
+DAYS: Final = 38
+"""The readings go through so many days, as those of meters that read every minute: within what intake accepts."""
 PAUSE_SECONDS: Final = (2.0, 12.0)
 """Between two faults."""
 FLAT_MIB: Final = 20
@@ -167,7 +171,8 @@ async def soak(minutes: float, seed: int) -> bool:
 async def _with_servers(
     minutes: float, seed: int, directory: Path, broker: Mosquitto, server: Postgres, database: Database
 ) -> bool:
-    stream = Stream(await register_fleet(database, directory), seed)
+    step_seconds = max(int(DAYS * 86_400 / (minutes * 60 * PER_METER)), 1)
+    stream = Stream(await register_fleet(database, directory), seed, first_second=-DAYS * 86_400, step_seconds=step_seconds)
     async with Proxy(broker.port, free_port()) as to_broker, Proxy(server.port, free_port()) as to_database:
         settings = {
             "broker_port": to_broker.port, "database_port": to_database.port, "settlement__enabled": True, "canary__enabled": True,

@@ -67,13 +67,15 @@ class Ledger:
 class Stream:
     """Endless messages of one institution, the same for the same seed."""
 
-    def __init__(self, institution: str, seed: int, *, mixed: bool = True) -> None:
-        """`mixed` False: single readings only, each stored."""
+    def __init__(self, institution: str, seed: int, *, mixed: bool = True, first_second: int = 0, step_seconds: int = 1) -> None:
+        """`mixed` False: single readings only, each stored. A meter's readings begin at `first_second`, counted from `RECENT`."""
         self.institution = institution
         self.ledger = Ledger()
         self._rng = random.Random(seed)
         self._mixed = mixed
-        self._seconds = dict.fromkeys((*ELECTRICITY, *WATER), 0)
+        self._first_second = first_second
+        self._step_seconds = step_seconds
+        self._taken = dict.fromkeys((*ELECTRICITY, *WATER), 0)
         self._recent: deque[tuple[Sent, bool]] = deque(maxlen=REMEMBERED)
         self._serial = 0
 
@@ -117,10 +119,10 @@ class Stream:
     def _conflict(self) -> Sent:
         """A second value for an instant that had one: both are kept, none is used."""
         meter = self._rng.choice(ELECTRICITY)
-        if self._seconds[meter] == 0:
+        if self._taken[meter] == 0:
             return self._single()
-        second = self._rng.randrange(max(self._seconds[meter] - 100, 0), self._seconds[meter])
-        key, value = Key(meter, "energy_import_kwh", second), STEP_WH * second + self._rng.randrange(1, 7)
+        key, value = self._nth(meter, self._rng.randrange(max(self._taken[meter] - 100, 0), self._taken[meter]))
+        value += self._rng.randrange(1, 7)
         return self._sent(self._topic(meter), _stated(key, value), [(key, value)])
 
     def _unreadable(self) -> Sent:
@@ -134,9 +136,12 @@ class Stream:
         return self._sent(self._topic(UNKNOWN), reading, [], rejected=True)
 
     def _reading(self, meter: str) -> tuple[Key, int]:
-        second = self._seconds[meter]
-        self._seconds[meter] += 1
-        return Key(meter, "volume_m3" if meter in WATER else "energy_import_kwh", second), STEP_WH * second
+        self._taken[meter] += 1
+        return self._nth(meter, self._taken[meter] - 1)
+
+    def _nth(self, meter: str, number: int) -> tuple[Key, int]:
+        second = number * self._step_seconds
+        return Key(meter, "volume_m3" if meter in WATER else "energy_import_kwh", self._first_second + second), STEP_WH * second
 
     def _of_gateway(self, readings: list[tuple[Key, int]], *bad: dict[str, Any]) -> Sent:
         stated = [{**_stated(key, value), "meter": key.meter, "medium": "electricity"} for key, value in readings]
