@@ -16,6 +16,7 @@ from ingest.metering.levels import Standing, Thresholds, fold
 from ingest.metering.quotas import INDICATORS, Basis, basis
 from ingest.storage import levels as level_store
 from ingest.storage import settlement as store
+from ingest.storage import vee as vee_store
 from ingest.storage.connection import Connection
 from ingest.storage.levels import Affected, Wanted
 from ingest.storage.settlement import Span
@@ -47,6 +48,7 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
     if spans:
         await store.write(connection, await _settle_channels(connection, channels, spans))
+    await vee_store.note_due(connection, {number: vee_store.Span(*span) for number, span in spans.items()}, now)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
     standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)

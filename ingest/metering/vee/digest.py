@@ -21,7 +21,7 @@ MOST_JUMPS: Final = 20
 
 
 class Raw(NamedTuple):
-    """A stored reading as it came, disputed or not; `value` in the channel's integers."""
+    """A stored reading as it came, of a key that nobody disputes; `value` in the channel's integers."""
 
     read_at: Instant
     value: int
@@ -102,7 +102,7 @@ class Digest:
     catch_up: CatchUp | None = None
     """The largest advance after a stand-still of at least two intervals."""
     conflicts: int = 0
-    """Keys that several values are claimed for."""
+    """Keys that several values are claimed for, and nobody has decided."""
     events: int = 0
     jumps: tuple[Jump, ...] = ()
 
