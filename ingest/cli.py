@@ -11,17 +11,17 @@ from typing import Final
 import click
 import psycopg
 from psycopg import AsyncConnection
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 
 from ingest import demo as demonstration
 from ingest import service, stack
 from ingest.alerts import rules
 from ingest.broker.session import TakenOver
 from ingest.commands.drain import drain
+from ingest.commands.findings import findings
+from ingest.commands.given import settings_given as _settings
 from ingest.errors import Unavailable
 from ingest.logs import start_logging
-from ingest.settings import Settings, no_json, unknown_names, wrong_settings
+from ingest.settings import Settings
 from ingest.storage.bootstrap import prepare
 from ingest.storage.connection import connected
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
@@ -69,17 +69,7 @@ def main() -> None:
     """Meter readings from MQTT into TimescaleDB, none lost, none doubled; consumption; institutions over quota."""
 
 
-def _settings() -> Settings:
-    mistakes = unknown_names(os.environ)
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        mistakes.append(wrong_settings(error))
-    except SettingsError:
-        mistakes += no_json(os.environ)
-    if mistakes:
-        raise click.ClickException("\n".join([words("wrong settings, nothing was started:", "设置有误,未启动:"), *mistakes]))
-    return settings
+main.add_command(findings)
 
 
 @main.command()

@@ -60,9 +60,17 @@ def spike(view: View) -> Found | None:
 
 
 def zero_run(view: View) -> Found | None:
-    """Readings arrive and the register does not move, half as long again as it usually stands still on any weekday."""
+    """Readings arrive and the register does not move, half as long again as it usually stands still on any weekday.
+
+    Neither chargers nor meters that feed back are judged: the one is idle, the other stands still when the sun shines.
+    """
     today, still = view.today, _usual_still(view)
-    if today is None or still is None or today.still_us < max(STILL_US, STILL_TIMES * still + view.now.interval_us):
+    if (
+        today is None
+        or still is None
+        or _may_rest(view)
+        or today.still_us < max(STILL_US, STILL_TIMES * still + view.now.interval_us)
+    ):
         return None
     expected = _expected(view, today.still_us)
     if view.usual is None or expected < max(STILL_SHARE * view.usual.mean, LEAST_STEPS * view.now.step):
@@ -74,7 +82,7 @@ def zero_run(view: View) -> Found | None:
 def frozen(view: View) -> Found | None:
     """At least three equal readings, then an advance that makes up for them: the meter counted on, what it told did not."""
     today, still = view.today, _usual_still(view)
-    if today is None or today.catch_up is None or still is None:
+    if today is None or today.catch_up is None or still is None or _may_rest(view):
         return None
     one = today.catch_up
     if one.still_us < (FROZEN_READINGS - 1) * (today.interval_median_us or 0) or one.still_us <= STILL_TIMES * still:
@@ -96,7 +104,7 @@ def catch_up(view: View) -> Found | None:
 
 def _after_still(view: View) -> Found | None:
     today, usual, earlier = view.today, view.usual, _with_hours(view)
-    if today is None or today.catch_up is None or usual is None or not earlier:
+    if _may_rest(view) or today is None or today.catch_up is None or usual is None or not earlier:
         return None
     one, top = today.catch_up, max(digest.hour_max or 0 for digest in earlier)
     amount = one.advance * view.now.scale
@@ -123,6 +131,10 @@ def _after_silence(view: View) -> Found | None:
             evidence = {"came_at_once": units(jump.amount), "silent_hours": hours(jump.duration_us), "usually_passes": units(high)}
             return Found(Severity.WARNING, round(difference), evidence)
     return None
+
+
+def _may_rest(view: View) -> bool:
+    return view.now.exports or view.now.medium == "charger"
 
 
 def _with_hours(view: View) -> list[Digest]:

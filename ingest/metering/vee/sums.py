@@ -19,7 +19,9 @@ TARIFF_SHARE: Final = 0.005
 OVER_SHARE: Final = 0.03
 """The parts exceed the whole by this share. Invented: two meters of accuracy class 1 and 2 may differ by it."""
 GAP_SHIFT: Final = 0.10
-"""The share that no meter behind sees has changed by a tenth of the whole. Invented; S57 blocks a period's close at 5 %."""
+"""What no meter behind sees has changed by a tenth of the whole, as a share and as an amount: on a holiday the shares move, because
+the metered part rests. Invented; S57 blocks a period's close at 5 %.
+"""
 GAP_SPREADS: Final = 6.0
 """... and by so many robust spreads of the weeks before. Invented."""
 GAP_WEEKS: Final = 4
@@ -58,13 +60,16 @@ def _over(view: View, total: int, parts: int, days: int) -> Found | None:
 
 def _shift(view: View, total: int, parts: int, days: int) -> Found | None:
     earlier = [_week(view, view.children, view.day - WEEK * weeks) for weeks in range(1, GAP_WEEKS + 1)]
-    shares = [1 - week[1] / week[0] for week in earlier if week is not None and week[0] > 0]
-    if len(shares) < 2 or view.now.exports:
+    weeks = [week for week in earlier if week is not None and week[0] > 0]
+    if len(weeks) < 2 or view.now.exports:
         return None
-    usual = median(shares)
-    spread = ROBUST * median(abs(share - usual) for share in shares)
+    usual = median(1 - week[1] / week[0] for week in weeks)
+    spread = ROBUST * median(abs(1 - week[1] / week[0] - usual) for week in weeks)
     share = 1 - parts / total
     if abs(share - usual) <= max(GAP_SHIFT, GAP_SPREADS * spread):
+        return None
+    gap_before = median((week[0] - week[1]) / week[2] for week in weeks)
+    if abs((total - parts) / days - gap_before) <= GAP_SHIFT * median(week[0] / week[2] for week in weeks):
         return None
     evidence = {
         "meter": units(total),

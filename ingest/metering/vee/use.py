@@ -9,12 +9,12 @@ from typing import Final
 
 from ingest.metering.vee.view import Found, Severity, View, units
 
-HIGH_TIMES: Final = {"electricity": 2.0, "water": 3.0, "charger": 4.0}
+HIGH_TIMES: Final = {"electricity": 2.0, "water": 3.0}
 """Times the busiest weekday's median. Invented, tuned on the simulated city: weather doubles no building within weeks."""
-LOW_TIMES: Final = {"electricity": 0.2, "water": 0.1, "charger": 0.0}
-"""Times the quietest weekday's median; 0 switches the rule off, for chargers stand idle. Invented, tuned likewise: a school's use
-falls to a quarter of its Sundays in the vacations.
-"""
+LOW_TIMES: Final = {"electricity": 0.2, "water": 0.1}
+"""Times the quietest weekday's median. Invented, tuned likewise: in the vacations schools use a quarter of a Sunday."""
+EXPORT: Final = "energy_export_kwh"
+"""What a roof feeds back is weather less use: a holiday multiplies it. Not judged, nor are chargers, which stand idle for days."""
 SPREADS: Final = 6.0
 """Times the robust spread of days about their weekday's median. Invented: as rare as six standard deviations."""
 STEPS: Final = 50
@@ -26,7 +26,7 @@ SLIPS_FROM: Final = 400.0
 def high(view: View) -> Found | None:
     """A day's amount is at least twice (water: three times) the busiest weekday's median, and six spreads above it."""
     today, usual = view.today, view.usual
-    if today is None or usual is None or not today.is_full or today.amount >= SLIPS_FROM * max(usual.high, 1):
+    if today is None or usual is None or not _is_judged(view) or today.amount >= SLIPS_FROM * max(usual.high, 1):
         return None
     excess = today.amount - usual.high
     if today.amount < HIGH_TIMES[view.now.medium] * usual.high or excess < SPREADS * usual.spread or excess < _least(view):
@@ -39,12 +39,16 @@ def high(view: View) -> Found | None:
 def low(view: View) -> Found | None:
     """A day's amount is above zero, at most a fifth (water: a tenth) of the quietest weekday's median, and six spreads below it."""
     today, usual = view.today, view.usual
-    if today is None or usual is None or not today.is_full or today.amount <= 0:
+    if today is None or usual is None or not _is_judged(view) or view.now.exports or today.amount <= 0:
         return None
     lack = usual.low - today.amount
     if today.amount > LOW_TIMES[view.now.medium] * usual.low or lack < SPREADS * usual.spread or lack < _least(view):
         return None
     return Found(Severity.WARNING, round(usual.like(view.day) - today.amount), _evidence(view, usual.low))
+
+
+def _is_judged(view: View) -> bool:
+    return view.now.medium in HIGH_TIMES and view.now.register != EXPORT and view.today is not None and view.today.is_full
 
 
 def _least(view: View) -> int:
