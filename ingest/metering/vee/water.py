@@ -29,7 +29,7 @@ def night_minimum(view: View) -> Found | None:
     if view.now.medium != "water" or len(nights) < NIGHTS:
         return None
     flow = min(night for night, _ in nights)
-    hour = median(amount for _, amount in nights) / 24
+    hour = max(amount for _, amount in nights) / 24
     earlier = [digest.night_min for digest in view.before(HISTORY_DAYS, view.day - NIGHTS + 1) if digest.night_min is not None]
     if len(earlier) < LEAST_NIGHTS:
         usual, least = 0.0, NIGHT_SHARE_NEW * hour
