@@ -49,6 +49,7 @@ class Register:
     rated: Decimal
     interval_s: int
     exports: bool
+    sub_item: str
     raw: list[Raw] = field(default_factory=list)
     conflicts: set[int] = field(default_factory=set)
     ratio_from: tuple[int, int] | None = None
@@ -63,7 +64,7 @@ class Register:
         return tuple(
             Facts(
                 zone.day(max(at, zone.midnights[0])), self.medium, self.key[3], self.role, self.parent or None, ratio, ratio,
-                self.quantum, self.modulus, int(self.rated * 1_000_000), self.interval_s * SECOND, self.exports,
+                self.quantum, self.modulus, int(self.rated * 1_000_000), self.interval_s * SECOND, self.exports, self.sub_item,
             )
             for at, ratio in self._ratios()
         )  # fmt: skip
@@ -179,7 +180,7 @@ def _register(device: Device) -> Register:
     display = meter.display
     return Register(
         device.key, str(meter.medium), meter.role, meter.parent, display.ratio_milli, 10 ** (3 - display.decimals),
-        10**display.digits * 1000, Decimal(meter.rated_tenths) / 10, device.interval_s, meter.export is not None,
+        10**display.digits * 1000, Decimal(meter.rated_tenths) / 10, device.interval_s, meter.export is not None, meter.sub_item,
     )  # fmt: skip
 
 
@@ -342,7 +343,7 @@ FAULTS: Final = {
     "frozen for 16 h, then counted twice": Fault("catch_up", 16 / 24, _electric, _double_counted, from_hour=4),
     "three times the use for 3 days": Fault("high_use", 3, _electric, _times(3)),
     "a tenth of the use for 3 days": Fault("low_use", 3, _electric, _times(0.1)),
-    "one hour with four days' use": Fault("interval_spike", 1 / 24, _electric, _times(40), from_hour=12),
+    "one hour with three times its use": Fault("interval_spike", 1 / 24, _electric, _times(3.3), from_hour=10),
     "a thousandth for 3 days": Fault("unit_slip", 3, _electric, _times(0.001)),
     "ratio doubled in the registry": Fault("ratio_change", 7, _electric, _ratio),
     "every third reading only": Fault("interval_change", 6, _main, _sparser),
@@ -380,19 +381,25 @@ class Line(NamedTuple):
 
 
 def scored(found: Mapping[Key, Sequence[Finding]], injected: Iterable[Injected], registers: Mapping[Key, Register]) -> list[Line]:
-    """How many of each fault its rule found; a meter tree is found at the parent."""
+    """How many of each fault its rule found."""
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
     for one in injected:
-        parent = registers[one.key].parent if one.key in registers else ""
-        keys = [one.key, (one.key[0], one.key[1], parent, one.key[3])]
-        hit = any(
-            finding.rule == one.rule and finding.from_day <= one.last and finding.to_day >= one.first
-            for key in keys
-            for finding in found.get(key, ())
-        )
         counts[one.fault, one.rule][0] += 1
-        counts[one.fault, one.rule][1] += hit
+        counts[one.fault, one.rule][1] += is_found(one, found, registers)
     return [Line(fault, rule, *count) for (fault, rule), count in counts.items()]
+
+
+def is_found(one: Injected, found: Mapping[Key, Sequence[Finding]], registers: Mapping[Key, Register]) -> bool:
+    """Whether the rule for a fault speaks on its days; what is wrong with a sub-meter may show at the meter before it."""
+    return any(
+        finding.rule == one.rule and finding.from_day <= one.last and finding.to_day >= one.first
+        for key in (one.key, _parent(one.key, registers))
+        for finding in found.get(key, ())
+    )
+
+
+def _parent(key: Key, registers: Mapping[Key, Register]) -> Key:
+    return key[0], key[1], registers[key].parent if key in registers else "", key[3]
 
 
 @click.command()
@@ -426,18 +433,18 @@ def main(institutions: int, seed: int, months: str, details: bool) -> None:
         click.echo(f"| {rule} | {alarms[rule]} |")
     click.echo(f"\nregister-months flagged: {len(flagged)} ({len(flagged) / meter_months:.2%})")
     click.echo(f"institution-months flagged: {len(flagged_institutions)} ({len(flagged_institutions) / institution_months:.2%})")
-    _faulty(institutions, seed, Month.parse(months.split(",")[-1]))
+    _faulty(institutions, seed, Month.parse(months.split(",")[-1]), details=details)
 
 
 RATES: Final = {"freeze": 5e-5, "unit_slip": 2e-5, "reset": 1e-5, "exchange": 1e-5, "clock_skew": 0.02, "conflict": 0.0002}
 
 
-def _faulty(institutions: int, seed: int, month: Month) -> None:
+def _faulty(institutions: int, seed: int, month: Month, *, details: bool) -> None:
     scenario = Scenario().with_rates(**RATES)
     registers, injected = simulated(institutions, seed, month, scenario, 0.3)
     first, last = _day(month.start_s), _day(month.end_s) - 1
-    injected = [one for one in injected if first <= one.first and one.last <= last]
     struck = {one.key for one in injected}
+    injected = [one for one in injected if first <= one.first and one.last <= last]
     injected += spoil(registers, month, seed, set(struck))
     injected += [
         Injected("several values for one time", "conflict", key, ZONE.day(at), ZONE.day(at))
@@ -449,9 +456,15 @@ def _faulty(institutions: int, seed: int, month: Month) -> None:
     for line in scored(found, injected, registers):
         missed = line.injected - line.found if line.rule else "-"
         click.echo(f"| {line.fault} | {line.rule or '(none)'} | {line.injected} | {line.found if line.rule else '-'} | {missed} |")
-    wrong = {one.key for one in injected}
+    if details:
+        for one in injected:
+            if one.rule and not is_found(one, found, registers):
+                of = registers[one.key]
+                click.echo(f"missed: {one.fault} {'/'.join(one.key)} step {of.quantum * of.ratio_milli / 1e6} exports {of.exports}")
+    wrong = struck | {one.key for one in injected}
+    wrong |= {_parent(key, registers) for key in wrong}
     others = Counter(one.rule for key, of in found.items() if key not in wrong for one in of)
-    click.echo(f"\non {len(found) - len(wrong)} registers without a fault of their own: {dict(others) or 'nothing'}")
+    click.echo(f"\non {len(set(found) - wrong)} registers without a fault of their own: {dict(others) or 'nothing'}")
 
 
 if __name__ == "__main__":

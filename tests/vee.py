@@ -29,7 +29,7 @@ def ordinary(day: Day, **other: Any) -> Digest:
     given: dict[str, Any] = {
         "day": day, "length_us": DAY_US, "amount": kwh * KWH, "measured_us": DAY_US, "hours": 24, "zero_hours": 0,
         "hour_max": kwh * KWH // 12, "hour_third": kwh * KWH // 13, "hour_min": kwh * KWH // 192,
-        "night_min": kwh * KWH // 192,
+        "night_flow": kwh * KWH // 192,
         "readings": 24, "values": 24, "first_value": 1, "last_value": 2, "interval_median_us": HOUR_US,
         "interval_least_us": HOUR_US, "interval_most_us": HOUR_US, "lag_least_us": 5_000_000,
         "lag_most_us": 600_000_000, "still_us": 0,

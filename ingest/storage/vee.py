@@ -98,7 +98,7 @@ async def judged(connection: Connection, channels: Iterable[int], now: datetime)
 
 def _facts(
     zone: Calendar, medium: str, register: str, decimals: int, valid_from: datetime, role: str, parent: str | None, ratio: int,
-    quantum: int, digits: int | None, capacity: Decimal, interval_s: int, exports: bool,
+    quantum: int, digits: int | None, capacity: Decimal, interval_s: int, sub_item: str | None, exports: bool,
 ) -> Facts:  # fmt: skip
     at = min(max(instant(valid_from), zone.midnights[0]), zone.midnights[-1] - 1)
     return Facts(
@@ -114,6 +114,7 @@ def _facts(
         capacity=int(capacity * 1_000_000),
         interval_us=interval_s * 1_000_000,
         exports=exports,
+        sub_item=sub_item,
     )
 
 
@@ -202,7 +203,7 @@ async def _copy(connection: Connection, table: str, lines: Iterable[Sequence[Any
 def _digest_row(channel: int, one: Digest) -> tuple[Any, ...]:
     return (
         channel, date.fromordinal(one.day), one.length_us, one.amount, one.unallocated, one.measured_us, one.estimated_us,
-        one.hours, one.zero_hours, one.hour_max, one.hour_third, one.hour_min, one.night_min, one.readings, one.values,
+        one.hours, one.zero_hours, one.hour_max, one.hour_third, one.hour_min, one.night_flow, one.readings, one.values,
         one.first_value, one.last_value, one.interval_median_us, one.interval_least_us, one.interval_most_us, one.lag_least_us,
         one.lag_most_us, one.still_us, None if one.catch_up is None else list(one.catch_up), one.conflicts, one.events,
         Jsonb([list(jump) for jump in one.jumps]),

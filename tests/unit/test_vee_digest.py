@@ -46,11 +46,11 @@ def test_a_register_may_have_stood_still_since_the_day_before() -> None:
 
 
 def test_hours_and_the_night() -> None:
-    """Highest, third-highest, smallest; the night's smallest only where the whole night is known."""
+    """Highest, third-highest, smallest; the night's flow only where the whole night is known."""
     one = made([], [9, 4, 3, 2, 6, 9, 30, 0])
 
-    assert (one.hour_max, one.hour_third, one.hour_min, one.night_min, one.zero_hours) == (30, 9, 0, 2, 1)
-    assert made([], [9, 4, 3]).night_min is None
+    assert (one.hour_max, one.hour_third, one.hour_min, one.night_flow, one.zero_hours) == (30, 9, 0, 3, 1)
+    assert made([], [9, 4, 3]).night_flow is None
 
 
 @pytest.mark.parametrize(("month", "day", "hours"), [(3, 29, 23), (10, 25, 25)])

@@ -85,7 +85,8 @@ class Digest:
     hour_max: int | None = None
     hour_third: int | None = None
     hour_min: int | None = None
-    night_min: int | None = None
+    night_flow: int | None = None
+    """An average hour of the night: over the whole night, for a coarse display moves once in hours."""
     readings: int = 0
     values: int = 0
     """Distinct values among the readings."""
@@ -145,7 +146,7 @@ def digest(
         hour_max=whole[0].amount if whole else None,
         hour_third=whole[2].amount if len(whole) > 2 else None,
         hour_min=whole[-1].amount if whole else None,
-        night_min=min(night) if len(night) == NIGHT_HOURS[1] - NIGHT_HOURS[0] else None,
+        night_flow=sum(night) // len(night) if len(night) == NIGHT_HOURS[1] - NIGHT_HOURS[0] else None,
         readings=len(of_day),
         values=len({reading.value for reading in of_day}),
         first_value=of_day[0].value if of_day else None,

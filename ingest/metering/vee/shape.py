@@ -48,7 +48,13 @@ GAP_TIMES: Final = 2.0
 def spike(view: View) -> Found | None:
     """The highest interval of the day stands alone, and no day before had one near it."""
     today, earlier = view.today, _with_hours(view)
-    if today is None or today.hour_max is None or today.hour_third is None or len(earlier) < LEAST_HISTORY_DAYS:
+    if (
+        view.now.register == "energy_export_kwh"
+        or today is None
+        or today.hour_max is None
+        or today.hour_third is None
+        or len(earlier) < LEAST_HISTORY_DAYS
+    ):
         return None
     top = max(digest.hour_max or 0 for digest in earlier)
     excess = today.hour_max - today.hour_third

@@ -9,10 +9,12 @@ from typing import Final
 
 from ingest.metering.vee.view import Found, Severity, View, units
 
-HIGH_TIMES: Final = {"electricity": 2.0, "water": 3.0}
-"""Times the busiest weekday's median. Invented, tuned on the simulated city: weather doubles no building within weeks."""
+HIGH_TIMES: Final = {"electricity": 2.5, "water": 3.0}
+"""Times the busiest weekday's median. Invented, tuned on the simulated city: a hot spell doubles a whole building."""
 LOW_TIMES: Final = {"electricity": 0.2, "water": 0.1}
 """Times the quietest weekday's median. Invented, tuned likewise: in the vacations schools use a quarter of a Sunday."""
+AIR_CONDITIONING: Final = "B"
+"""First letter of sub-items whose use is the weather's: within a week of May it rises sixfold. High use of them is not judged."""
 EXPORT: Final = "energy_export_kwh"
 """What a roof feeds back is weather less use: a holiday multiplies it. Not judged, nor are chargers, which stand idle for days."""
 SPREADS: Final = 6.0
@@ -24,9 +26,11 @@ SLIPS_FROM: Final = 400.0
 
 
 def high(view: View) -> Found | None:
-    """A day's amount is at least twice (water: three times) the busiest weekday's median, and six spreads above it."""
+    """A day's amount is at least 2.5 times (water: three times) the busiest weekday's median, and six spreads above it."""
     today, usual = view.today, view.usual
-    if today is None or usual is None or not _is_judged(view) or today.amount >= SLIPS_FROM * max(usual.high, 1):
+    if today is None or usual is None or not _is_judged(view) or _is_weather(view):
+        return None
+    if today.amount >= SLIPS_FROM * max(usual.high, 1):
         return None
     excess = today.amount - usual.high
     if today.amount < HIGH_TIMES[view.now.medium] * usual.high or excess < SPREADS * usual.spread or excess < _least(view):
@@ -49,6 +53,10 @@ def low(view: View) -> Found | None:
 
 def _is_judged(view: View) -> bool:
     return view.now.medium in HIGH_TIMES and view.now.register != EXPORT and view.today is not None and view.today.is_full
+
+
+def _is_weather(view: View) -> bool:
+    return (view.now.sub_item or "").startswith(AIR_CONDITIONING)
 
 
 def _least(view: View) -> int:

@@ -61,6 +61,8 @@ class Facts:
     interval_us: int
     exports: bool = False
     """Whether the meter also counts what flows back."""
+    sub_item: str | None = None
+    """What the meter is for, as the national guideline codes it: A lighting, B air conditioning, C power, D special."""
 
     @property
     def step(self) -> int:

@@ -1,4 +1,4 @@
-"""Water that never stops: the night's smallest hour, and days without an hour at rest."""
+"""Water that never stops: flow at night, and days without an hour at rest."""
 
 from statistics import median
 from typing import Final
@@ -10,7 +10,7 @@ NIGHTS: Final = 3
 LEAST_NIGHTS: Final = 7
 """With fewer nights before, only the night's share of the day is judged. Invented."""
 NIGHT_RISE: Final = 0.1
-"""The smallest hour of each of the nights lies above the usual one by this share of an average hour. Invented, tuned on the
+"""The flow in each of the nights lies above the usual one by this share of an average hour. Invented, tuned on the
 simulated city's leaks (a fifth to three fifths of an average hour).
 """
 NIGHT_SPREADS: Final = 6.0
@@ -24,13 +24,13 @@ RESTING_HOURS: Final = 2
 
 
 def night_minimum(view: View) -> Found | None:
-    """The smallest hour between 01:00 and 05:00 has been above what it used to be, three nights in a row."""
-    nights = [(digest.night_min, digest.amount) for digest in view.before(NIGHTS, view.day + 1) if digest.night_min is not None]
+    """Between 01:00 and 05:00 more has flowed than it used to, three nights in a row."""
+    nights = [(digest.night_flow, digest.amount) for digest in view.before(NIGHTS, view.day + 1) if digest.night_flow is not None]
     if view.now.medium != "water" or len(nights) < NIGHTS:
         return None
     flow = min(night for night, _ in nights)
     hour = max(amount for _, amount in nights) / 24
-    earlier = [digest.night_min for digest in view.before(HISTORY_DAYS, view.day - NIGHTS + 1) if digest.night_min is not None]
+    earlier = [digest.night_flow for digest in view.before(HISTORY_DAYS, view.day - NIGHTS + 1) if digest.night_flow is not None]
     if len(earlier) < LEAST_NIGHTS:
         usual, least = 0.0, NIGHT_SHARE_NEW * hour
     else:

@@ -66,7 +66,7 @@ SELECT DISTINCT part, whole FROM metering.channel_part WHERE part = ANY (%(chann
 -- What the registry says of some channels, in valid time.
 SELECT channel.channel, region.timezone, (%(now)s AT TIME ZONE region.timezone)::date - 1 AS closed, meter.medium, channel.register,
        channel.decimals, version.valid_from, version.role, version.parent, version.ratio_milli, version.quantum_milli,
-       version.register_digits, version.rated_capacity, version.interval_s,
+       version.register_digits, version.rated_capacity, version.interval_s, version.sub_item,
        EXISTS (SELECT FROM metering.channel AS other WHERE other.meter = channel.meter AND other.register = 'energy_export_kwh')
 FROM metering.channel
 JOIN metering.meter USING (meter)
@@ -144,7 +144,7 @@ ON CONFLICT (channel, day) DO UPDATE
 SET length_us = excluded.length_us, amount = excluded.amount, unallocated = excluded.unallocated,
     measured_us = excluded.measured_us, estimated_us = excluded.estimated_us, hours = excluded.hours,
     zero_hours = excluded.zero_hours, hour_max = excluded.hour_max, hour_third = excluded.hour_third,
-    hour_min = excluded.hour_min, night_min = excluded.night_min, readings = excluded.readings, "values" = excluded."values",
+    hour_min = excluded.hour_min, night_flow = excluded.night_flow, readings = excluded.readings, "values" = excluded."values",
     first_value = excluded.first_value, last_value = excluded.last_value, interval_median_us = excluded.interval_median_us,
     interval_least_us = excluded.interval_least_us, interval_most_us = excluded.interval_most_us,
     lag_least_us = excluded.lag_least_us, lag_most_us = excluded.lag_most_us, still_us = excluded.still_us,

@@ -33,7 +33,7 @@ CREATE TABLE metering.channel_digest (
     hour_max            bigint,
     hour_third          bigint,
     hour_min            bigint,
-    night_min           bigint,
+    night_flow           bigint,
     readings            int     NOT NULL,
     "values"            int     NOT NULL,
     first_value         bigint,
