@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from ingest.metering.calendar import Calendar, Day
+from ingest.metering.calendar import FIRST_DAY, Calendar, Day
 from ingest.metering.vee.digest import BEFORE_US, DayAmount, Digest, Raw, digest
 from ingest.metering.vee.episodes import findings
 from ingest.metering.vee.rules import Signal, judge
@@ -31,12 +31,17 @@ async def find_round(connection: Connection, now: datetime, channel_days: int) -
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     due = await store.take_due(connection, now, channel_days)
     channels = await store.judged(connection, due, now)
-    spans = {channel: due[channel] for channel, one in channels.items() if due[channel].first <= one.closed}
+    spans = {channel: _known(due[channel]) for channel, one in channels.items() if due[channel].first <= one.closed}
     if spans:
         await _digest(connection, channels, spans)
         await _judge(connection, channels, spans)
     await connection.commit()
     return len(due)
+
+
+def _known(span: Span) -> Span:
+    """Within the calendar, which knows no day before 2000."""
+    return Span(max(span.first, FIRST_DAY + 1), max(span.last, FIRST_DAY + 1))
 
 
 async def _digest(connection: Connection, channels: Mapping[int, Judged], spans: Mapping[int, Span]) -> None:

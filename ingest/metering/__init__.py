@@ -7,6 +7,7 @@
     bookings.py      steps -> hours and days, sums exact, quality per period
     consumption.py   one channel: readings and stored states -> rows to write
     quotas.py        which quota row an institution is held against, and its allowance
+    vee/             closed days -> findings for somebody to look at: a package of its own
     levels.py        days of a period -> how the institution stands: a fold with hysteresis
 
 Instants are integers: microseconds since 1970-01-01T00:00Z. Days are `date.toordinal()` numbers of the local calendar.

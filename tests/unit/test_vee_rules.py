@@ -109,9 +109,9 @@ def test_high_use_needs_more_than_the_usual_spread() -> None:
 
 
 def test_low_use() -> None:
-    """Less than a fifth of the quietest weekday, but not zero; neither a charger nor a roof's meter."""
+    """Less than 0.3 of the quietest weekday, but not zero; neither a charger nor a roof's meter."""
     assert found("low_use", view(amount=10 * KWH)).evidence["amount"] == 10
-    assert found("low_use", view(amount=20 * KWH)) is None
+    assert found("low_use", view(amount=25 * KWH)) is None
     assert found("low_use", view(amount=0)) is None
     assert found("low_use", view(of=facts(exports=True), amount=10 * KWH)) is None
 
@@ -295,6 +295,36 @@ def test_findings_do_not_depend_on_the_order_of_signals(signals: list[tuple[str,
     assert together == findings(made[::-1])
     assert len(made) == sum(finding.days for finding in together)
     assert all(later.from_day - earlier.to_day > 3 for earlier, later in pairwise(together) if earlier.rule == later.rule)
+
+
+NUMBERS = st.sampled_from([None, 0, 1, 100, HOUR_US, DAY_US, 10**15])
+COUNTS = st.sampled_from([0, 1, 3, 12, 24, 25, 96])
+JUMPS = st.builds(Jump, st.sampled_from(["dip", "unexplained", "unallocated", "reset"]), NUMBERS, NUMBERS, COUNTS, NUMBERS)
+STRANGE = st.fixed_dictionaries(
+    {name: NUMBERS.map(lambda number: number or 0) for name in ("amount", "measured_us", "still_us")}
+    | dict.fromkeys(
+        ("hour_max", "hour_third", "hour_min", "night_flow", "interval_median_us", "lag_least_us", "lag_most_us"), NUMBERS
+    )
+    | dict.fromkeys(("hours", "zero_hours", "readings", "values", "conflicts"), COUNTS)
+    | {
+        "catch_up": st.none() | st.builds(CatchUp, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS),
+        "jumps": st.lists(JUMPS, max_size=3).map(tuple),
+    }
+)
+
+
+@given(
+    st.lists(STRANGE, min_size=3, max_size=3),
+    st.lists(STRANGE, min_size=1, max_size=3),
+    st.sampled_from(["electricity", "water", "charger"]),
+)
+def test_no_rule_fails_on_any_day(earlier: list[dict], latest: list[dict], medium: str) -> None:
+    """Zeros, gaps and giants in any combination: a rule that raised would end the settler."""
+    days = {day: replace(ordinary(day), **earlier[day % 3]) for day in range(TODAY - LOOK_BACK_DAYS, TODAY + 1)}
+    days |= {TODAY - at: replace(ordinary(TODAY - at), **strange) for at, strange in enumerate(latest)}
+    versions = (facts(medium=medium), facts(medium=medium, since=TODAY - 6, ratio_milli=1))
+
+    assert all(isinstance(signal.found.impact, int) for signal in judge(View(TODAY, versions, days, [days, days], [days])))
 
 
 def test_judging_looks_no_further_back_than_it_says() -> None:
