@@ -343,6 +343,7 @@ FAULTS: Final = {
     "frozen for 16 h, then counted twice": Fault("catch_up", 16 / 24, _electric, _double_counted, from_hour=4),
     "three times the use for 3 days": Fault("high_use", 3, _electric, _times(3)),
     "a tenth of the use for 3 days": Fault("low_use", 3, _electric, _times(0.1)),
+    "a twentieth of the use for 3 days": Fault("low_use", 3, _electric, _times(0.05)),
     "one hour with three times its use": Fault("interval_spike", 1 / 24, _electric, _times(3.3), from_hour=10),
     "a thousandth for 3 days": Fault("unit_slip", 3, _electric, _times(0.001)),
     "ratio doubled in the registry": Fault("ratio_change", 7, _electric, _ratio),

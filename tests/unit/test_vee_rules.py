@@ -109,7 +109,7 @@ def test_high_use_needs_more_than_the_usual_spread() -> None:
 
 
 def test_low_use() -> None:
-    """Less than 0.3 of the quietest weekday, but not zero; neither a charger nor a roof's meter."""
+    """Less than a fifth of the quietest weekday, but not zero; neither a charger nor a roof's meter."""
     assert found("low_use", view(amount=10 * KWH)).evidence["amount"] == 10
     assert found("low_use", view(amount=25 * KWH)) is None
     assert found("low_use", view(amount=0)) is None

@@ -11,8 +11,8 @@ from ingest.metering.vee.view import Found, Severity, View, units
 
 HIGH_TIMES: Final = {"electricity": 2.5, "water": 3.0}
 """Times the busiest weekday's median. Invented, tuned on the simulated city: a hot spell doubles a whole building."""
-LOW_TIMES: Final = {"electricity": 0.3, "water": 0.1}
-"""Times the quietest weekday's median. Invented, tuned likewise: in the vacations schools use a quarter of a Sunday."""
+LOW_TIMES: Final = {"electricity": 0.2, "water": 0.1}
+"""Times the quietest weekday's median. Invented, tuned likewise: in the vacations a school uses a quarter of a Sunday."""
 AIR_CONDITIONING: Final = "B"
 """First letter of sub-items whose use is the weather's: within a week of May it rises sixfold. High use of them is not judged."""
 EXPORT: Final = "energy_export_kwh"
@@ -41,7 +41,7 @@ def high(view: View) -> Found | None:
 
 
 def low(view: View) -> Found | None:
-    """A day's amount is above zero, at most 0.3 (water: a tenth) of the quietest weekday's median, and six spreads below it."""
+    """A day's amount is above zero, at most a fifth (water: a tenth) of the quietest weekday's median, and six spreads below it."""
     today, usual = view.today, view.usual
     if today is None or usual is None or not _is_judged(view) or view.now.exports or today.amount <= 0:
         return None
