@@ -7,12 +7,14 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from ingest.metering.calendar import HOUR_US
 from ingest.metering.vee.digest import CatchUp, Jump
 from ingest.metering.vee.episodes import findings
 from ingest.metering.vee.rules import RULES, Signal, judge
 from ingest.metering.vee.view import DAY_US, LOOK_BACK_DAYS, Found, Severity, View
+from ingest.metrics import Metrics
 from tests.vee import KWH, TODAY, facts, found, history, names, ordinary, view
 
 MINUTE_US = 60_000_000
@@ -282,7 +284,8 @@ def test_unexplained_and_wrong_values() -> None:
 
 
 def test_rules_say_what_they_are() -> None:
-    """Every rule has a sentence for people, and gives no severity that it does not name."""
+    """Every rule has a sentence for people and at least one severity."""
+    assert all(rule.severities for rule in RULES.values())
     assert all((rule.judge.__doc__ or "").strip() for rule in RULES.values())
 
 
@@ -324,7 +327,21 @@ def test_no_rule_fails_on_any_day(earlier: list[dict], latest: list[dict], mediu
     days |= {TODAY - at: replace(ordinary(TODAY - at), **strange) for at, strange in enumerate(latest)}
     versions = (facts(medium=medium), facts(medium=medium, since=TODAY - 6, ratio_milli=1))
 
-    assert all(isinstance(signal.found.impact, int) for signal in judge(View(TODAY, versions, days, [days, days], [days])))
+    signals = judge(View(TODAY, versions, days, [days, days], [days]))
+
+    assert all(isinstance(signal.found.impact, int) for signal in signals)
+    assert all(signal.found.severity in RULES[signal.rule].severities for signal in signals)
+
+
+def test_open_findings_stand_in_the_metrics_at_zero_until_there_are_some() -> None:
+    """One series a rule and severity that it gives; none names a meter."""
+    metrics = Metrics(CollectorRegistry())
+    metrics.show_findings({("silent", "critical"): 7})
+    shown = metrics.registry.get_sample_value
+
+    assert shown("meterwarden_findings_open", {"rule": "silent", "severity": "critical"}) == 7
+    assert shown("meterwarden_findings_open", {"rule": "frozen", "severity": "info"}) == 0
+    assert shown("meterwarden_findings_open", {"rule": "frozen", "severity": "critical"}) is None
 
 
 def test_judging_looks_no_further_back_than_it_says() -> None:
