@@ -91,19 +91,23 @@ async def test_the_board_holds_back_what_would_flood_it(database: Database, tmp_
     assert [(0,), (0,), (2,)] == rows
 
 
-async def test_any_order_gives_the_findings_of_a_rebuild(database: Database, tmp_path: Path, seed: int) -> None:
-    """Days that arrive shuffled, settled and judged in between, also while days close: the findings and signals of a rebuild."""
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_any_order_gives_the_findings_of_a_rebuild(
+    database: Database, tmp_path: Path, seed: int, *, newest_first: bool
+) -> None:
+    """Days that arrive shuffled or backwards, settled and judged in between, also while days close: the findings of a rebuild."""
     of = await fleet(database, tmp_path)
     rng = random.Random(seed)
     rows = hourly(of["E1"], still=STILL) + hourly(of["E2"], silent=SILENT) + hourly(of["W1"])
     by_days: dict[tuple[int, int], list[Reading]] = {}
     for row in rows:
         by_days.setdefault((row[0], (row[1] - START) // (24 * 5 * HOUR_US)), []).append(row)
-    parts = list(by_days.values())
-    rng.shuffle(parts)
+    parts = [by_days[key] for key in sorted(by_days, key=lambda key: -key[1])]
+    if not newest_first:
+        rng.shuffle(parts)
     for number, part in enumerate(parts):
         await store(database, part)
-        if rng.random() < 0.3:
+        if newest_first or rng.random() < 0.3:
             await settle_all(
                 database, now=NOW - timedelta(days=max(8 - number // 4, 0)), channel_hours=rng.choice([40, 400, 50_000])
             )
