@@ -147,6 +147,16 @@ def test_zero_run_goes_on_for_three_weeks() -> None:
     assert found("zero_run", view(days)) is not None
 
 
+def test_never_moves() -> None:
+    """A feed that has shown one value for two weeks; a meter that moved once, or a charger nobody uses, is none."""
+    dead = {"values": 1, "first_value": 7, "last_value": 7}
+
+    assert found("never_moves", view(history(**dead))).evidence["value"] == 7
+    assert found("never_moves", view(history(13, **dead))) is None
+    assert found("never_moves", view(history(**dead), last_value=8)) is None
+    assert found("never_moves", view(history(**dead), of=facts(medium="charger"))) is None
+
+
 def test_frozen() -> None:
     """Five hours the same value, then all that passed at once; a still night without a catch-up is none."""
     pace = {"before": 40_000, "before_us": 4 * HOUR_US}

@@ -24,6 +24,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "low_use": Rule(use.low),
     "interval_spike": Rule(shape.spike),
     "zero_run": Rule(shape.zero_run),
+    "never_moves": Rule(shape.never_moves, (INFO,)),
     "frozen": Rule(shape.frozen, (INFO,)),
     "catch_up": Rule(shape.catch_up),
     "silent": Rule(arrival.silent, (WARNING, CRITICAL)),

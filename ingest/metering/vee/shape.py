@@ -85,6 +85,17 @@ def zero_run(view: View) -> Found | None:
     return Found(Severity.WARNING, round(expected), evidence)
 
 
+def never_moves(view: View) -> Found | None:
+    """Readings arrive for two weeks and longer, and every one shows the same value: a dead feed, or a spare meter."""
+    days = [digest for digest in view.before(HISTORY_DAYS, view.day + 1) if digest.readings]
+    if view.today is None or not view.today.readings or len(days) <= LEAST_HISTORY_DAYS or _may_rest(view):
+        return None
+    shown = {value for digest in days for value in (digest.first_value, digest.last_value)}
+    if len(shown) > 1 or any(digest.values > 1 for digest in days):
+        return None
+    return Found(Severity.INFO, 0, {"value": view.today.last_value, "days_with_readings": len(days)})
+
+
 def frozen(view: View) -> Found | None:
     """At least three equal readings, then an advance that makes up for them: the meter counted on, what it told did not."""
     today, still = view.today, _usual_still(view)
