@@ -239,7 +239,7 @@ def _times(factor: float) -> Change:
 
     def change(of: Register, begin: int, end: int) -> None:
         at_begin = next((one.value for one in of.raw if one.read_at >= begin), 0)
-        at_end = max((one.value for one in of.raw if begin <= one.read_at < end), default=at_begin)
+        at_end = max((one.value for one in of.raw if begin <= one.read_at <= end), default=at_begin)
 
         def shown(one: Raw) -> int:
             passed = min(max(one.value, at_begin), at_end) - at_begin if one.read_at >= begin else 0
