@@ -13,6 +13,7 @@ settlement  marks -> readings      storage/settlement.py  which channel-hours ch
             -> consumption         metering/bookings.py   hours and days with exact sums, quality per period
             -> rollups             storage/sql/queries.sql  months, years, institutions
             -> indicators, levels  metering/quotas.py, metering/levels.py   against which quota, and how it stands
+            -> findings            findings.py, metering/vee/   what somebody should look at of the days that are closed
             -> flags               settler.py, announcer.py, metrics.py     /metrics, quota topics
 
 Beside them: `settings.py` (every setting), `cli.py` and `commands/` (the command, one file a group), `demo/` (all of it on real

@@ -8,6 +8,7 @@ import click
 from ingest.commands.database import bootstrap, migrate_command
 from ingest.commands.demo import demo
 from ingest.commands.drain import drain
+from ingest.commands.findings import findings
 from ingest.commands.quarantine import quarantine
 from ingest.commands.rebuild import rebuild
 from ingest.commands.registry import registry
@@ -49,5 +50,5 @@ def main() -> None:
     """Meter readings from MQTT into TimescaleDB, none lost, none doubled; consumption; institutions over quota."""
 
 
-for command in (run, drain, migrate_command, bootstrap, registry, quarantine, rebuild, stack_group, demo):
+for command in (run, drain, migrate_command, bootstrap, registry, quarantine, findings, rebuild, stack_group, demo):
     main.add_command(command)

@@ -1,6 +1,6 @@
 """Every metric on one screen. Label values are few and known, and stand at zero from the start; no metric names a meter."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final, Protocol
@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ingest.errors import Reason
+from ingest.metering.vee.rules import RULES
 from schemas.quota import Level
 
 OUTCOMES: Final = ("stored", "duplicate", "rejected")
@@ -168,6 +169,9 @@ class Metrics:
         self.states = Counter(
             "meterwarden_device_states_total", "States of chargers and gateways, by outcome", ["outcome"], registry=registry
         )
+        self.findings = Gauge(
+            "meterwarden_findings_open", "Findings of validation that wait for somebody", ["rule", "severity"], registry=registry
+        )
         self.quota_published = Counter("meterwarden_quota_states_published_total", "Quota states sent", registry=registry)
         self.conditions = Conditions(broker=self.connected.__bool__, database=self.database_up.__bool__)
         self.standings = StandingsCollector()
@@ -191,6 +195,13 @@ class Metrics:
             self.states.labels(outcome)
         for result in ("done", "failed"):
             self.rounds.labels(result)
+        self.show_findings({})
+
+    def show_findings(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Open findings by rule and severity; what has none stands at zero."""
+        for name, rule in RULES.items():
+            for severity in rule.severities:
+                self.findings.labels(name, severity).set(counts.get((name, severity), 0))
 
 
 class ShownStanding(Protocol):

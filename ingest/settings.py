@@ -120,6 +120,8 @@ class SettlementSettings(Part):
     """Pause between rounds while there is nothing to settle."""
     channel_hours: Annotated[int, Field(ge=1)] = 50_000
     """Most channel-hours one round takes."""
+    finding_days: Annotated[int, Field(ge=1)] = 50_000
+    """Most channel-days that one round of validation looks at."""
 
 
 class QuotaSettings(Part):

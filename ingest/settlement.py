@@ -17,6 +17,7 @@ from ingest.metering.levels import Standing, Thresholds, fold
 from ingest.metering.quotas import INDICATORS, Basis, basis
 from ingest.storage import levels as level_store
 from ingest.storage import settlement as store
+from ingest.storage import vee as vee_store
 from ingest.storage.connection import Connection
 from ingest.storage.levels import Affected, Wanted
 from ingest.storage.settlement import Span
@@ -50,6 +51,7 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     if spans:
         await store.write(connection, await _settle_channels(connection, channels, spans))
     sessions = await settle_charging(connection, channel_hours)
+    await vee_store.note_due(connection, {number: vee_store.Span(*span) for number, span in spans.items()}, now)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
     standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)

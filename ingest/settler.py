@@ -11,6 +11,7 @@ from typing import Final
 
 from ingest.announcer import Announcer
 from ingest.errors import Unavailable
+from ingest.findings import find_round
 from ingest.metering.levels import Thresholds
 from ingest.metrics import Metrics
 from ingest.retry import delay_seconds
@@ -21,6 +22,7 @@ from ingest.storage.connection import Connection, as_unavailable, connected
 from ingest.storage.queries import QUERIES
 from ingest.storage.settlement import open_round
 from ingest.storage.standings import current_standings
+from ingest.storage.vee import findings_open, open_judging
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ def _let_go(metrics: Metrics) -> None:
     metrics.marks.set(0)
     metrics.sessions_due.set(0)
     metrics.standings.standings = ()
+    metrics.show_findings({})
 
 
 async def _wait_for_lock(connection: Connection, seconds: float) -> None:
@@ -98,7 +101,9 @@ async def _rounds(
     metrics.settling.set(1)
     with as_unavailable():
         await open_round(connection)
+        await open_judging(connection)
         await _show(connection, metrics, announcer, clock())
+        metrics.show_findings(await findings_open(connection))
         while True:
             started = time.monotonic()
             limit = setbacks.limit(settings.settlement.channel_hours)
@@ -109,9 +114,12 @@ async def _rounds(
                 metrics.round_seconds.observe(time.monotonic() - started)
             if done.standings:
                 await _show(connection, metrics, announcer, clock())
-            await _count_waiting(connection, metrics)
+            waiting = await _count_waiting(connection, metrics)
+            judged = waiting < limit and await _judge(
+                connection, metrics, setbacks.limit(settings.settlement.finding_days), clock()
+            )
             metrics.last_round.set_to_current_time()
-            if not done:
+            if not done and not judged:
                 await asyncio.sleep(settings.settlement.round_seconds)
 
 
@@ -121,12 +129,22 @@ async def _show(connection: Connection, metrics: Metrics, announcer: Announcer, 
     announcer.show(standings)
 
 
-async def _count_waiting(connection: Connection, metrics: Metrics) -> None:
+async def _judge(connection: Connection, metrics: Metrics, channel_days: int, now: datetime) -> bool:
+    """Closed days that are due; only where settlement has caught up, for what a rebuild has emptied is not to be judged."""
+    judged = await find_round(connection, now, channel_days)
+    if judged:
+        metrics.show_findings(await findings_open(connection))
+    return bool(judged)
+
+
+async def _count_waiting(connection: Connection, metrics: Metrics) -> int:
     cursor = await connection.execute(QUERIES["marks_waiting"])
-    metrics.marks.set((await cursor.fetchall())[0][1])
+    waiting: int = (await cursor.fetchall())[0][1]
+    metrics.marks.set(waiting)
     cursor = await connection.execute(QUERIES["charging_due_waiting"])
     metrics.sessions_due.set((await cursor.fetchall())[0][0])
     await connection.commit()
+    return waiting
 
 
 def _words(errors: BaseExceptionGroup[BaseException]) -> str:

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime
 
+from ingest.findings import find_round
 from ingest.metering.levels import Thresholds
 from ingest.settlement import settle_round
 from ingest.storage.connection import connected
 from ingest.storage.rebuild import DERIVED, forget_and_mark
 from ingest.storage.settlement import open_round
+from ingest.storage.vee import open_judging
 from tests.databases import Database
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -16,8 +18,11 @@ async def settle_all(database: Database, *, now: datetime = NOW, channel_hours: 
     """Rounds until there is nothing to do; returns how many there were."""
     async with connected(database.settings) as connection:
         await open_round(connection)
+        await open_judging(connection)
         for number in range(10_000):
             if not await settle_round(connection, now, channel_hours, Thresholds()):
+                while await find_round(connection, now, channel_hours):
+                    pass
                 return number
     raise AssertionError("settlement does not come to rest")
 

@@ -5,6 +5,7 @@ drain.py       one worker leaves its group
 database.py    migrate, bootstrap
 registry.py    what is installed where
 quarantine/    what was rejected: list, show, replay, purge, export
+findings.py    what validation found: list, show, acknowledge, close
 rebuild.py     derive everything again
 stack.py       servers on this machine
 demo.py        the main job on them

@@ -10,6 +10,7 @@
     connectors.py    the sessions of a connector held against each other
     charger_days.py  a charger's register held against its sessions, by local day
     quotas.py        which quota row an institution is held against, and its allowance
+    vee/             closed days -> findings for somebody to look at: a package of its own
     levels.py        days of a period -> how the institution stands: a fold with hysteresis
 
 Instants are integers: microseconds since 1970-01-01T00:00Z. Days are `date.toordinal()` numbers of the local calendar.

@@ -1,6 +1,6 @@
 """TimescaleDB: the only folder that knows SQL.
 
-queries.py          sql/queries.sql, every query the service runs, by name
+queries.py          every query the service runs, by name, from the files in sql/
 connection.py       how a connection is opened, and which errors are the world's
 binary.py           rows in PostgreSQL's binary COPY format
 writer.py           one batch of assessed messages -> one transaction -> outcomes
@@ -12,8 +12,10 @@ registry_import.py  the difference of files and database, applied in one transac
 settlement.py       marks taken, states and readings read, derived rows written
 levels.py           what levels are folded from, and where they are written
 standings.py        how every institution stands now, as it is published
+vee.py              what validation reads and writes: days due, digests, signals, findings
+findings.py         findings in an operator's hands
 rebuild.py          everything derived forgotten, to be derived again
 migrate.py          forward-only migrations
 bootstrap.py        database, extension, roles
-sql/                queries.sql and the numbered migrations
+sql/                queries.sql, vee.sql and the numbered migrations
 """

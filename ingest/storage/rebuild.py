@@ -7,7 +7,7 @@ from ingest.storage.connection import connected
 
 DERIVED: Final = (
     "day_state", "consumption_hour", "consumption_day", "consumption_month", "consumption_year", "channel_event", "institution_day",
-    "quota_level", "tick", "charging_session", "charging_finding",
+    "quota_level", "tick", "charging_session", "charging_finding", "channel_digest", "vee_signal", "vee_tick",
 )  # fmt: skip
 """Every table that settlement alone fills."""
 
@@ -20,6 +20,9 @@ async def forget_and_mark(settings: DatabaseSettings) -> int:
     async with connected(settings) as connection:
         for table in DERIVED:
             await connection.execute(f"DELETE FROM metering.{table}")  # noqa: S608 - names from this file
+        await connection.execute("DELETE FROM metering.vee_due")
+        await connection.execute("DELETE FROM metering.finding WHERE state_at IS NULL")
+        await connection.execute("UPDATE metering.finding SET found = false")  # what people made of them is not derived
         cursor = await connection.execute(
             """WITH span AS (
                    SELECT channel, min(read_at) AS first, max(read_at) AS last FROM metering.reading GROUP BY channel

@@ -1,0 +1,75 @@
+"""High and low use: a day's amount against average daily usage, told from like days.
+
+Oracle's High/Low normalises the total by average daily usage of the history (S69). Here the comparison is with the weekday that
+uses most, or least: so a public holiday (a workday that looks like a Sunday) and a make-up workday (a Sunday that looks like a
+Monday) are ordinary. The distance must also exceed what days usually vary by, so that no flat percentage decides.
+"""
+
+from typing import Final
+
+from ingest.metering.vee.view import Found, Severity, View, units
+
+HIGH_TIMES: Final = {"electricity": 2.5, "water": 3.0}
+"""Times the busiest weekday's median. Invented, tuned on the simulated city: a hot spell doubles a whole building."""
+LOW_TIMES: Final = {"electricity": 0.2, "water": 0.1}
+"""Times the quietest weekday's median. Invented, tuned likewise: in the vacations a school uses a quarter of a Sunday."""
+AIR_CONDITIONING: Final = "B"
+"""First letter of sub-items whose use is the weather's: within a week of May it rises sixfold. High use of them is not judged."""
+EXPORT: Final = "energy_export_kwh"
+"""What a roof feeds back is weather less use: a holiday multiplies it. Not judged, nor are chargers, which stand idle for days."""
+SPREADS: Final = 6.0
+"""Times the robust spread of days about their weekday's median. Invented: as rare as six standard deviations."""
+STEPS: Final = 50
+"""Differences below so many display steps are not judged. Invented."""
+SLIPS_FROM: Final = 400.0
+"""From here on it is a matter of units, not of use (scale.py)."""
+
+
+def high(view: View) -> Found | None:
+    """A day's amount is at least 2.5 times (water: three times) the busiest weekday's median, and six spreads above it."""
+    today, usual = view.today, view.usual
+    if today is None or usual is None or not _is_judged(view) or _is_weather(view):
+        return None
+    if today.amount >= SLIPS_FROM * max(usual.high, 1):
+        return None
+    excess = today.amount - usual.high
+    if today.amount < HIGH_TIMES[view.now.medium] * usual.high or excess < SPREADS * usual.spread or excess < _least(view):
+        return None
+    if excess > usual.mean * 9:
+        return Found(Severity.CRITICAL, round(excess), _evidence(view, usual.high))
+    return Found(Severity.WARNING, round(excess), _evidence(view, usual.high))
+
+
+def low(view: View) -> Found | None:
+    """A day's amount is above zero, at most a fifth (water: a tenth) of the quietest weekday's median, and six spreads below it."""
+    today, usual = view.today, view.usual
+    if today is None or usual is None or not _is_judged(view) or view.now.exports or today.amount <= 0:
+        return None
+    lack = usual.low - today.amount
+    if today.amount > LOW_TIMES[view.now.medium] * usual.low or lack < SPREADS * usual.spread or lack < _least(view):
+        return None
+    return Found(Severity.WARNING, round(usual.like(view.day) - today.amount), _evidence(view, usual.low))
+
+
+def _is_judged(view: View) -> bool:
+    return view.now.medium in HIGH_TIMES and view.now.register != EXPORT and view.today is not None and view.today.is_full
+
+
+def _is_weather(view: View) -> bool:
+    return (view.now.sub_item or "").startswith(AIR_CONDITIONING)
+
+
+def _least(view: View) -> int:
+    return STEPS * view.now.step
+
+
+def _evidence(view: View, against: float) -> dict[str, float | int]:
+    assert view.today is not None
+    assert view.usual is not None
+    return {
+        "amount": units(view.today.amount),
+        "against": units(against),
+        "average_daily_usage": units(view.usual.mean),
+        "spread": units(view.usual.spread),
+        "history_days": view.usual.days,
+    }
