@@ -13,12 +13,13 @@ Promises, each kept by a test:
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -49,6 +50,8 @@ from ingest.web.health import serve
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+LAST_SECONDS: Final = 2.0
+"""After the grace period so long for saying goodbye; a silent peer would take longer."""
 
 
 async def intake(inbox: Inbox, present: Present, session: Session, writer: Writer, settings: Settings, metrics: Metrics) -> None:
@@ -127,11 +130,19 @@ def _stop_on_signals(stopping: asyncio.Event, deadline: asyncio.Timeout, grace_s
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        deadline.reschedule(loop.time() + (0 if stopping.is_set() else grace_seconds))
+        seconds = 0 if stopping.is_set() else grace_seconds
+        deadline.reschedule(loop.time() + seconds)
+        loop.call_later(seconds + LAST_SECONDS, _give_up)
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
+
+
+def _give_up() -> None:
+    """End the process, whatever still waits for an answer that never comes: nothing undecided was acknowledged."""
+    log.error("not ended in time, ending now: what was not acknowledged will be delivered again")
+    os._exit(1)
 
 
 async def _lines(settings: Settings, metrics: Metrics, clock: Clock, stopping: asyncio.Event) -> None:
