@@ -13,6 +13,8 @@ from tests.running import client, eventually
 
 AT_ONCE = 50
 """Messages in flight."""
+PUBACK_SECONDS = 2.0
+"""What has no PUBACK by then is sent again on another connection: the client does not say that the broker is gone."""
 
 
 class Gateway:
@@ -28,7 +30,7 @@ class Gateway:
         waiting = list(messages)
         while waiting:
             try:
-                async with client(self._broker, port=self._port, timeout=10) as connection:
+                async with client(self._broker, port=self._port, timeout=PUBACK_SECONDS) as connection:
                     connection.pending_calls_threshold = AT_ONCE
                     while waiting:
                         await asyncio.gather(*(connection.publish(*one, qos=1) for one in waiting[:AT_ONCE]))
