@@ -64,27 +64,6 @@ async def test_what_is_published_between_a_brokers_restart_and_our_reconnect_arr
             assert expected(range(20)) == await stored(database)
 
 
-@pytest.mark.parametrize("backwards", [False, True], ids=["into a group", "out of a group"])
-async def test_a_worker_that_joins_or_leaves_a_group_misses_nothing_on_the_way(
-    stack: Stack, database: Database, tmp_path: Path, code: str, backwards: bool
-) -> None:
-    """The new subscription holds before the old one is given up; what comes by both is stored once."""
-    names = ["", group()]
-    before, after = reversed(names) if backwards else names
-    async with running_service(database, stack.mosquitto, tmp_path, broker__share_group=before, **SMALL_BATCHES) as service:
-        load = asyncio.create_task(publish(stack.mosquitto, topic(code), readings(range(3000))))
-        await eventually(lambda: has_stored(database, 500), "begun")
-        await service.terminate()
-        service.environment["METERWARDEN_BROKER__SHARE_GROUP"] = after
-        await service.start()
-        await service.ready()
-        await load
-        await eventually(lambda: has_stored(database, 3000), "all stored")
-        assert expected(range(3000)) == await stored(database)
-        [(filters,)] = await database.rows("SELECT filters FROM metering.subscription")
-        assert [after] * 3 == [name.split("/")[1] if name.startswith("$share") else "" for name in filters]
-
-
 async def run_drain(service: Service, *arguments: str, log: Path) -> int:
     """`meterwarden drain` with a service's settings; returns its exit status."""
     with log.open("wb") as output:
@@ -127,6 +106,9 @@ async def test_a_drained_worker_stores_its_share_and_leaves_nothing_behind(
         assert [(one.environment["METERWARDEN_BROKER__CLIENT_IDENTIFIER"],)] == await database.rows(
             "SELECT client_identifier FROM metering.subscription"
         )
+        await two.start()
+        await two.ready()
+        assert two.log_lines("subscribed")[-1]["session_present"] is False, "the broker kept nothing"
 
 
 async def test_drain_says_what_is_wrong_and_changes_nothing(stack: Stack, database: Database, tmp_path: Path, code: str) -> None:
