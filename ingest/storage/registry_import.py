@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Any, Final, LiteralString
 
 from ingest.storage.connection import Connection
-from ingest.storage.registry_csv import Files, RegistryFault, begin, end
+from ingest.storage.registry_csv import Files, RegistryFault
+from ingest.storage.registry_lines import begin, end
 from schemas.registers import REGISTERS
 
 Record = dict[str, Any]
