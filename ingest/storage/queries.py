@@ -1,4 +1,4 @@
-"""Every query the service runs, by name, from `sql/queries.sql`."""
+"""Every query the service runs, by name, from the files in `sql/`."""
 
 import re
 from importlib.resources import files
@@ -6,8 +6,9 @@ from typing import Final
 
 
 def _load() -> dict[str, str]:
-    text = (files("ingest.storage") / "sql" / "queries.sql").read_text(encoding="utf-8")
-    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    folder = files("ingest.storage") / "sql"
+    texts = (file.read_text(encoding="utf-8") for file in folder.iterdir() if file.name.endswith(".sql"))
+    parts = [part for text in texts for part in re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]]
     return {name: body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
 

@@ -1,0 +1,68 @@
+-- Meters as trees: what sums are made from, and what a verdict takes off.
+
+-- name: tree_institutions
+SELECT code, institution FROM metering.institution WHERE code = ANY (%s)
+
+-- name: tree_meters
+-- Every version of every meter in local days, virtual ones with their formula, real ones with their channels.
+SELECT institution.code, NULL AS formula, metering.first_day(version.valid_from, region.timezone),
+       nullif(metering.first_day(version.valid_to, region.timezone), 'infinity'), passed.channel, back.channel, charger.access,
+       meter.medium, meter.code, version.role, version.parent, version.sub_item
+FROM metering.institution
+JOIN metering.region USING (region)
+JOIN metering.meter_version AS version USING (institution)
+JOIN metering.meter USING (meter)
+JOIN metering.channel AS passed ON passed.meter = meter.meter
+ AND passed.register = CASE meter.medium WHEN 'water' THEN 'volume_m3' ELSE 'energy_import_kwh' END
+LEFT JOIN metering.channel AS back ON back.meter = meter.meter AND back.register = 'energy_export_kwh'
+LEFT JOIN metering.charger ON charger.meter = meter.meter
+WHERE institution.code = ANY (%(codes)s)
+UNION ALL
+SELECT institution.code, formula, valid_from, nullif(valid_to, 'infinity'), NULL, NULL, NULL,
+       medium, virtual_meter.code, role, parent, sub_item
+FROM metering.institution JOIN metering.virtual_meter USING (institution)
+WHERE institution.code = ANY (%(codes)s)
+
+-- name: net_days
+SELECT institution.code, valid_from, nullif(valid_to, 'infinity')
+FROM metering.pv_rule JOIN metering.institution USING (institution) WHERE rule = 'net' AND code = ANY (%s)
+
+-- name: exclusions
+SELECT DISTINCT excludes FROM metering.quota WHERE excludes <> '' ORDER BY 1
+
+-- name: sum_terms
+SELECT institution, kind, medium, name, part, first_day, nullif(until_day, 'infinity'), channel, coefficient, parts
+FROM metering.sum_term WHERE institution = ANY (%s)
+
+-- name: delete_sum_term
+DELETE FROM metering.sum_term
+WHERE (institution, kind, medium, name, part, first_day, until_day, channel, coefficient, parts)
+      = (%s, %s, %s, %s, %s, %s, %s::date, %s, %s, %s)
+
+-- name: copy_sum_terms
+COPY metering.sum_term (institution, kind, medium, name, part, first_day, until_day, channel, coefficient, parts) FROM STDIN
+
+-- name: deductions
+-- What a verdict takes off, by day, and how long it was known of how long it should have been: what its quota leaves out, and (as
+-- time only, since institution days hold the amount) what main meters subtract. Days before the fold's first are summed into one.
+SELECT wanted.position, greatest(day.day::date, wanted.first - 1) AS upto, term.kind, term.part,
+       coalesce(sum(term.coefficient * (consumption.amount + consumption.month_amount
+                    + CASE WHEN wanted.yearly THEN consumption.year_amount ELSE 0 END)), 0)::bigint,
+       coalesce(sum(consumption.measured_us + consumption.estimated_us
+                    + consumption.month_measured_us + consumption.month_estimated_us
+                    + CASE WHEN wanted.yearly THEN consumption.year_measured_us + consumption.year_estimated_us ELSE 0 END),
+                0)::bigint,
+       sum(1000000 * metering.seconds_between(day.day::date, day.day::date + 1, wanted.timezone))::bigint,
+       count(DISTINCT day.day)
+FROM unnest(%(position)s::int[], %(institution)s::int[], %(medium)s::text[], %(excludes)s::text[], %(begins)s::date[],
+            %(first)s::date[], %(ends)s::date[], %(timezone)s::text[], %(yearly)s::bool[])
+     AS wanted (position, institution, medium, excludes, begins, first, ends, timezone, yearly)
+JOIN metering.sum_term AS term
+  ON term.institution = wanted.institution AND term.medium = wanted.medium
+ AND term.first_day < wanted.ends AND term.until_day > wanted.begins
+ AND (term.kind = 'excluded' AND term.name = wanted.excludes OR term.kind = 'total' AND term.coefficient < 0)
+CROSS JOIN LATERAL generate_series(
+    greatest(term.first_day, wanted.begins), least(term.until_day, wanted.ends) - 1, interval '1 day') AS day
+LEFT JOIN metering.consumption_day AS consumption ON consumption.channel = term.channel AND consumption.day = day.day::date
+GROUP BY wanted.position, upto, term.kind, term.part
+ORDER BY wanted.position, upto, term.kind, term.part
