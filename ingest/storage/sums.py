@@ -40,7 +40,12 @@ class Meters:
     institution: int
     nodes: list[Node] = field(default_factory=list)
     registers: dict[Key, Registers] = field(default_factory=dict)
-    net: list[tuple[Day, Day]] = field(default_factory=list)
+    rules: list[tuple[Day, Day, str]] = field(default_factory=list)
+
+    @property
+    def net(self) -> list[tuple[Day, Day]]:
+        """The days on which what flowed back is taken off."""
+        return [(first, until) for first, until, rule in self.rules if rule == "net"]
 
 
 async def plan_sums(connection: Connection, codes: Sequence[str]) -> dict[str, date]:
@@ -49,7 +54,7 @@ async def plan_sums(connection: Connection, codes: Sequence[str]) -> dict[str, d
     Raises RegistryFault where the registry, with what the database held before, makes no tree.
     """
     found = await _meters(connection, codes)
-    faults = [f"{code}: {node.place}: {text}" for code, meters in found.items() for node, text in _misplaced(meters.nodes)]
+    faults = [f"{code}: {what}: {text}" for code, meters in found.items() for what, text in _misplaced(meters)]
     if faults:
         raise RegistryFault([f"{fault} (some of it is only in the database: add it to the files)" for fault in sorted(faults)])
     cursor = await connection.execute(QUERIES["exclusions"])
@@ -70,15 +75,16 @@ async def plan_sums(connection: Connection, codes: Sequence[str]) -> dict[str, d
     return since
 
 
-def _misplaced(nodes: Sequence[Node]) -> list[tuple[Node, str]]:
+def _misplaced(meters: Meters) -> list[tuple[str, str]]:
     """Versions that overlap, or else do not fit their tree."""
-    ordered = sorted(nodes, key=lambda node: (node.key, node.begins))
+    versions = [(node.place, node.begins, node.ends) for node in meters.nodes]
+    versions += [("pv_rule", first, until) for first, until, _ in meters.rules]
     overlapping = [
-        (two, f"its version from {date.fromordinal(two.begins)} lies within the one from {date.fromordinal(one.begins)}")
-        for one, two in pairwise(ordered)
-        if one.key == two.key and two.begins < one.ends
+        (what, f"its version from {date.fromordinal(begins)} lies within the one from {date.fromordinal(first)}")
+        for (before, first, until), (what, begins, _) in pairwise(sorted(versions))
+        if before == what and begins < until
     ]
-    return overlapping or mistakes(nodes)
+    return overlapping or [(node.place, text) for node, text in mistakes(meters.nodes)]
 
 
 async def _meters(connection: Connection, codes: Sequence[str]) -> dict[str, Meters]:
@@ -92,9 +98,9 @@ async def _meters(connection: Connection, codes: Sequence[str]) -> dict[str, Met
         found[code].nodes.append(node)
         if formula is None:
             found[code].registers[node.key] = Registers(channel, export)
-    cursor = await connection.execute(QUERIES["net_days"], [list(codes)])
-    for code, first, until in await cursor.fetchall():
-        found[code].net.append((first.toordinal(), _end(until)))
+    cursor = await connection.execute(QUERIES["pv_rules"], [list(codes)])
+    for code, first, until, rule in await cursor.fetchall():
+        found[code].rules.append((first.toordinal(), _end(until), rule))
     return found
 
 

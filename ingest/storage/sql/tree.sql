@@ -23,9 +23,9 @@ SELECT institution.code, formula, valid_from, nullif(valid_to, 'infinity'), NULL
 FROM metering.institution JOIN metering.virtual_meter USING (institution)
 WHERE institution.code = ANY (%(codes)s)
 
--- name: net_days
-SELECT institution.code, valid_from, nullif(valid_to, 'infinity')
-FROM metering.pv_rule JOIN metering.institution USING (institution) WHERE rule = 'net' AND code = ANY (%s)
+-- name: pv_rules
+SELECT institution.code, valid_from, nullif(valid_to, 'infinity'), rule
+FROM metering.pv_rule JOIN metering.institution USING (institution) WHERE code = ANY (%s)
 
 -- name: exclusions
 SELECT DISTINCT excludes FROM metering.quota WHERE excludes <> '' ORDER BY 1
