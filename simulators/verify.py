@@ -34,6 +34,10 @@ DEVICES: Final = {
 }
 """What is compared a device at a time -> a row a device, made integers in the database because that is fastest there."""
 QUARANTINE: Final = "SELECT key, reason::text FROM meterwarden.quarantine"
+VIRTUAL: Final = """
+    SELECT institution::text, medium::text, meter::text, to_char(month, 'YYYYMM')::int, (amount * 1000000)::bigint
+    FROM meterwarden.virtual_month WHERE amount IS NOT NULL
+"""
 FLAGS: Final = """
     SELECT institution::text, indicator::text, period_kind::text, period_start::text
     FROM meterwarden.quota_status WHERE level::text = 'exceeded'
@@ -53,6 +57,7 @@ async def verify(ledger_path: Path, database_url: str, tell: Tell | None = None)
             for what, query in DEVICES.items():
                 await _collect_devices(database, query, comparison, what)
             await _collect_quarantine(database, comparison)
+            comparison.found_virtual(await (await database.execute(VIRTUAL)).fetchall())
             return comparison.report(await (await database.execute(FLAGS)).fetchall())
 
 

@@ -6,6 +6,10 @@
     steps.py         readings -> steps: the fold that says which readings count
     bookings.py      steps -> hours and days, sums exact, quality per period
     consumption.py   one channel: readings and stored states -> rows to write
+    formula.py       what a virtual meter is made of
+    sub_items.py     which part of an institution's electricity a meter counts, and what indicators leave out
+    tree.py          who hangs behind whom, and when; what does not fit
+    sums.py          a tree -> weighted channels: totals, gaps, sub-items, virtual meters, exclusions
     quotas.py        which quota row an institution is held against, and its allowance
     levels.py        days of a period -> how the institution stands: a fold with hysteresis
 
