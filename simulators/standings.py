@@ -39,6 +39,15 @@ class Standings:
             notes.explained("flags that differ from the truth", " ".join(row), reason)
         self.expected, self.raised = (frozenset(" ".join(row) for row in rows) for rows in (proved, raised))
 
+    def compare_used(self, ledger: sqlite3.Connection, found: Iterable[tuple[str, str, str, int]], notes: Notes) -> None:
+        """What verdicts on months say was used (institution, indicator, start, micro-units): exactly what is proved."""
+        media = dict(ledger.execute("SELECT DISTINCT indicator, medium FROM expected_flag"))
+        for institution, indicator, start, used_micro in found:
+            proved = self._proved[institution, media.get(indicator, ""), start]
+            if used_micro != proved:
+                text = f"{institution} {indicator} {start}: {used_micro / 1e6}, the published readings prove {proved / 1e6}"
+                notes.wrong("verdicts on another consumption", text)
+
     def _flags(self, ledger: sqlite3.Connection) -> frozenset[Row]:
         query = "SELECT institution, indicator, period_kind, period_start, medium, allowance_micro FROM expected_flag"
         return frozenset(

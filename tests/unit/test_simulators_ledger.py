@@ -61,6 +61,7 @@ class Answers:
     quarantine: list[tuple[bytes, str]]
     flags: list[tuple[str, str, str, str]] = field(default_factory=list)
     virtual: list[tuple[str, str, str, int, int]] = field(default_factory=list)
+    used: list[tuple[str, str, str, int]] = field(default_factory=list)
 
     def column(self, what: str, number: int, place: int = 0) -> list[int]:
         """A column of one device."""
@@ -102,6 +103,7 @@ def compared(connection: sqlite3.Connection, change: Change | None = None, tell:
             comparison.found(what, key, columns)
     comparison.found_quarantine(answers.quarantine)
     comparison.found_virtual(answers.virtual)
+    comparison.found_used(answers.used)
     return comparison.report(answers.flags)
 
 
@@ -243,6 +245,7 @@ WRONG: dict[str, Change] = {
     "meter-months with another consumption": _edited("months", 1, 10**15),
     "virtual meter-months": lambda answers: answers.virtual.append((*answers.virtual.pop()[:4], 1)),
     "virtual meter-months missing": lambda answers: answers.virtual.pop(),
+    "verdicts on another consumption": lambda answers: answers.used.append(("XN-0001", "electricity_per_area", "2026-02-01", 1)),
     "flags raised without cause": lambda answers: answers.flags.append(("XN-0001", "electricity_per_area", "year", "2026-01-01")),
 }
 
