@@ -160,7 +160,6 @@ async def deductions(
         "begins": [date.fromordinal(one.period[0]) for one in wanted],
         "first": [date.fromordinal(first) for first in firsts],
         "ends": [date.fromordinal(one.until) for one in wanted],
-        "timezone": [one.affected.timezone for one in wanted],
         "yearly": [one.period_kind == "year" for one in wanted],
     }
     cursor = await connection.execute(QUERIES["deductions"], parameters)

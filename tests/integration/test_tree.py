@@ -182,6 +182,29 @@ async def test_nobody_is_over_quota_because_the_data_room_is_silent(database: Da
     assert known < 0.2
 
 
+async def test_a_silence_of_everything_takes_no_verdict_back(database: Database, tmp_path: Path) -> None:
+    """Over quota by the 10th, with the data room known until then: what nobody measured afterwards can only add."""
+    await import_files(database, files(tmp_path, excludes="D1"))
+    await month_of_readings(database, silent=dict.fromkeys(KWH_AN_HOUR, range(24 * 10, HOURS + 1)))
+
+    [(used, level, _, _, known)] = await database.rows(MONTH)
+    assert (75 * (24 * 10 - 1), "exceeded", 1.0) == (used, level, known)
+    await derived_from_scratch_is_the_same(database)
+
+
+async def test_chargers_for_everybody_are_left_out_by_their_access(database: Database, tmp_path: Path) -> None:
+    """The institution's own cars count, as they do elsewhere."""
+    charger = {"institution": "I1", "charger": "C1", "site": "P1", "supply": "dc", "rated_kw": 60, "connectors": 1, "access": "own"}
+    await import_files(database, files(tmp_path, excludes="public_charger", chargers=[charger]))
+    await month_of_readings(database)
+    assert [(100 * HOURS,)] == [row[:1] for row in await database.rows(MONTH)]
+
+    await import_files(database, files(tmp_path, excludes="public_charger", chargers=[charger | {"access": "public"}]))
+    await settle_all(database)
+    assert [(90 * HOURS,)] == [row[:1] for row in await database.rows(MONTH)]
+    await derived_from_scratch_is_the_same(database)
+
+
 ROOM_MOVES = [METERS["E4"] | {"parent": "E1", "valid_from": "2026-10-16"}]
 BEFORE_THE_MOVE = METERS | {"E4": METERS["E4"] | {"valid_to": "2026-10-16"}}
 NEW_QUOTA = {**QUOTAS[0], "quota": "E-M2", "excludes": "D1;charger", "valid_from": "2026-10-01"}

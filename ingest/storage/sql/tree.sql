@@ -43,26 +43,48 @@ WHERE (institution, kind, medium, name, part, first_day, until_day, channel, coe
 COPY metering.sum_term (institution, kind, medium, name, part, first_day, until_day, channel, coefficient, parts) FROM STDIN
 
 -- name: deductions
--- What a verdict takes off, by day, and how long it was known of how long it should have been: what its quota leaves out, and (as
--- time only, since institution days hold the amount) what main meters subtract. Days before the fold's first are summed into one.
-SELECT wanted.position, greatest(day.day::date, wanted.first - 1) AS upto, term.kind, term.part,
-       coalesce(sum(term.coefficient * (consumption.amount + consumption.month_amount
+-- What a verdict takes off, by day: what its quota leaves out, and (as time only, since institution days hold the amount) what main
+-- meters subtract. Beside how long that was known stands how long it should have been: as long as the main meter known longest, so
+-- that a silence of all of them is not held against it. Days before the fold's first are summed into one.
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM unnest(%(position)s::int[], %(institution)s::int[], %(medium)s::text[], %(excludes)s::text[], %(begins)s::date[],
+                         %(first)s::date[], %(ends)s::date[], %(yearly)s::bool[])
+        AS wanted (position, institution, medium, excludes, begins, first, ends, yearly)
+), taken AS MATERIALIZED (
+    SELECT wanted.position, term.kind, term.part, term.channel, term.coefficient, day.day::date
+    FROM wanted
+    JOIN metering.sum_term AS term
+      ON term.institution = wanted.institution AND term.medium = wanted.medium
+     AND term.first_day < wanted.ends AND term.until_day > wanted.begins
+     AND (term.kind = 'excluded' AND term.name = wanted.excludes OR term.kind = 'total' AND term.coefficient < 0)
+    CROSS JOIN LATERAL generate_series(
+        greatest(term.first_day, wanted.begins), least(term.until_day, wanted.ends) - 1, interval '1 day') AS day
+), main AS (
+    SELECT wanted.position, consumption.day,
+           max(consumption.measured_us + consumption.estimated_us + consumption.month_measured_us + consumption.month_estimated_us
+               + CASE WHEN wanted.yearly THEN consumption.year_measured_us + consumption.year_estimated_us ELSE 0 END) AS known_us
+    FROM wanted
+    JOIN metering.sum_term AS term
+      ON term.institution = wanted.institution AND term.medium = wanted.medium AND term.kind = 'total' AND term.coefficient > 0
+     AND term.first_day < wanted.ends AND term.until_day > wanted.begins
+    JOIN metering.consumption_day AS consumption
+      ON consumption.channel = term.channel AND consumption.day >= greatest(term.first_day, wanted.begins)
+     AND consumption.day < least(term.until_day, wanted.ends)
+    WHERE wanted.position IN (SELECT position FROM taken)
+    GROUP BY wanted.position, consumption.day
+)
+SELECT wanted.position, greatest(taken.day, wanted.first - 1) AS upto, taken.kind, taken.part,
+       coalesce(sum(taken.coefficient * (consumption.amount + consumption.month_amount
                     + CASE WHEN wanted.yearly THEN consumption.year_amount ELSE 0 END)), 0)::bigint,
        coalesce(sum(consumption.measured_us + consumption.estimated_us
                     + consumption.month_measured_us + consumption.month_estimated_us
                     + CASE WHEN wanted.yearly THEN consumption.year_measured_us + consumption.year_estimated_us ELSE 0 END),
                 0)::bigint,
-       sum(1000000 * metering.seconds_between(day.day::date, day.day::date + 1, wanted.timezone))::bigint,
-       count(DISTINCT day.day)
-FROM unnest(%(position)s::int[], %(institution)s::int[], %(medium)s::text[], %(excludes)s::text[], %(begins)s::date[],
-            %(first)s::date[], %(ends)s::date[], %(timezone)s::text[], %(yearly)s::bool[])
-     AS wanted (position, institution, medium, excludes, begins, first, ends, timezone, yearly)
-JOIN metering.sum_term AS term
-  ON term.institution = wanted.institution AND term.medium = wanted.medium
- AND term.first_day < wanted.ends AND term.until_day > wanted.begins
- AND (term.kind = 'excluded' AND term.name = wanted.excludes OR term.kind = 'total' AND term.coefficient < 0)
-CROSS JOIN LATERAL generate_series(
-    greatest(term.first_day, wanted.begins), least(term.until_day, wanted.ends) - 1, interval '1 day') AS day
-LEFT JOIN metering.consumption_day AS consumption ON consumption.channel = term.channel AND consumption.day = day.day::date
-GROUP BY wanted.position, upto, term.kind, term.part
-ORDER BY wanted.position, upto, term.kind, term.part
+       coalesce(sum(main.known_us), 0)::bigint,
+       count(DISTINCT taken.day)
+FROM taken
+JOIN wanted USING (position)
+LEFT JOIN main ON main.position = taken.position AND main.day = taken.day
+LEFT JOIN metering.consumption_day AS consumption ON consumption.channel = taken.channel AND consumption.day = taken.day
+GROUP BY wanted.position, upto, taken.kind, taken.part
+ORDER BY wanted.position, upto, taken.kind, taken.part

@@ -61,7 +61,8 @@ JOIN metering.channel ON channel.meter = meter.meter
 WHERE version.role = 'main'
   AND metering.first_day(version.valid_from, region.timezone) < metering.first_day(version.valid_to, region.timezone);
 
--- what a verdict left out, by exclusion; how long what is taken off was known, and how long it should have been
+-- what a verdict left out, by exclusion; how long what is taken off was known, and how long it should have been: as long as the main
+-- meters were
 ALTER TABLE metering.quota_level
     ADD COLUMN excluded             jsonb  NOT NULL DEFAULT '{}',  -- exclusion -> [millionths, days on which it was metered]
     ADD COLUMN deducted_us          bigint NOT NULL DEFAULT 0,
