@@ -2,6 +2,7 @@
 
 import csv
 import random
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pytest
 from ingest.messages import Assessed, Message, Row
 from ingest.metering.calendar import HOUR_US, instant
 from ingest.stack import Stack
+from ingest.storage.migrate import migrations
 from ingest.storage.registry_csv import RegistryFault
 from ingest.storage.writer import Writer
 from tests.databases import Database, database_of
@@ -337,3 +339,23 @@ async def test_readers_see_the_views_and_nothing_else(database: Database, tmp_pa
             await connection.execute(f"SELECT * FROM meterwarden.{view}")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await connection.execute("SELECT * FROM metering.sum_term")
+
+
+async def test_a_registry_imported_before_trees_keeps_its_totals_and_the_next_import_adds_the_rest(
+    database: Database, tmp_path: Path
+) -> None:
+    """The migration's own statement gives the totals that an import gives; versions of a main meter included."""
+    versions = [METERS["E1"] | {"valid_from": "2026-10-16", "ratio": 2}]
+    given = {"meters": METERS | {"E1": METERS["E1"] | {"valid_to": "2026-10-16"}}, "versions": versions}
+    await import_files(database, files(tmp_path, **given))
+    spans = """SELECT channel, name, sum(least(until_day, '2100-01-01') - first_day)::int FROM metering.sum_term
+               WHERE kind = 'total' GROUP BY 1, 2 ORDER BY 1"""
+    wanted, everything = await database.rows(spans), await database.rows("SELECT t::text FROM metering.sum_term t ORDER BY 1")
+    [migration] = [one for one in migrations() if one.name == "0010_tree"]
+    [statement] = re.findall(r"^INSERT INTO metering\.sum_term.*?;$", migration.text, re.MULTILINE | re.DOTALL)
+    await database.run("DELETE FROM metering.sum_term")
+    await database.run(statement)
+
+    assert wanted == await database.rows(spans)
+    assert not await import_files(database, files(tmp_path, **given))
+    assert everything == await database.rows("SELECT t::text FROM metering.sum_term t ORDER BY 1")
