@@ -133,12 +133,12 @@ def _key(term: Term) -> tuple[Any, ...]:
 
 
 def _first_difference(before: Iterable[Term], after: Iterable[Term], key: tuple[Any, ...]) -> Day:
-    """The first day on which a term holds before or after, but not both; the end of days for one that no verdict rests on."""
+    """The first day on which a term holds on one side only; the end of days without one, or where no verdict rests on it."""
     if key[0] not in SETTLED:
         return LAST_DAY
     spans = [[(term.first, term.until) for term in terms if _key(term) == key] for terms in (before, after)]
     edges = sorted({day for side in spans for span in side for day in span})
-    return next(day for day in edges if _holds(spans[0], day) != _holds(spans[1], day))
+    return next((day for day in edges if _holds(spans[0], day) != _holds(spans[1], day)), LAST_DAY)
 
 
 def _holds(spans: Iterable[tuple[Day, Day]], day: Day) -> bool:
