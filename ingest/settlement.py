@@ -13,7 +13,7 @@ from ingest.charging import settle_charging
 from ingest.metering.calendar import HOUR_US, Day, calendar, instant, period
 from ingest.metering.channel import Channel
 from ingest.metering.consumption import Settled, State, settle
-from ingest.metering.levels import Standing, Thresholds, fold
+from ingest.metering.levels import Standing, Thresholds, fold, less
 from ingest.metering.quotas import INDICATORS, Basis, basis
 from ingest.storage import levels as level_store
 from ingest.storage import settlement as store
@@ -120,10 +120,12 @@ async def _assess(connection: Connection, affected: Sequence[Affected], now: dat
     for position, _, day in begins:
         before[position] = _nothing_known(day, expected.get(position, 0))
     bases = await _bases(connection, wanted)
+    deductions = await level_store.deductions(connection, wanted, bases, firsts)
     folded = []
     for position, (one, basis_) in enumerate(zip(wanted, bases, strict=True)):
         today = calendar(one.affected.timezone).day(instant(now))
-        standings = fold(before[position], days[position], one.period, basis_.allowance, today, thresholds)
+        start, left = less(before[position], days[position], deductions.get(position, {}))
+        standings = fold(start, left, one.period, basis_.allowance, today, thresholds)
         folded.append((one, basis_, [standing for standing in standings if _is_kept(standing, one, today)]))
     await level_store.write(connection, folded)
     return sum(len(standings) for _, _, standings in folded)

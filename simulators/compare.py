@@ -15,6 +15,8 @@ from simulators.expected import Expected, Key
 from simulators.notes import Notes, Tell
 from simulators.report import Finding, Report
 from simulators.standings import Row, Standings
+from simulators.virtual import Row as VirtualRow
+from simulators.virtual import Virtuals
 
 UNFINISHED: Final = "ledger of a publishing run that did not finish"
 NOTHING: Final[Columns] = ((), (), ())
@@ -28,6 +30,8 @@ class Comparison:
         self._ledger = ledger
         self._notes = Notes(tell)
         self._standings = Standings()
+        self._virtuals, self._virtual_rows = Virtuals(), list[VirtualRow]()
+        self._used: list[tuple[str, str, str, int]] = []
         self._seen: dict[str, set[Key]] = {what: set() for what in COMPARED}
         self._readings_expected = self._readings_found = 0
         self._sessions_expected = self._sessions_found = 0
@@ -58,12 +62,22 @@ class Comparison:
         self._sessions_found = len(found)
         self._sessions_expected = charges.compare(self._ledger, found, self._notes)
 
+    def found_virtual(self, rows: Iterable[VirtualRow]) -> None:
+        """Institution, medium, meter, month (such as 202610) and amount of every virtual meter."""
+        self._virtual_rows += rows
+
+    def found_used(self, rows: Iterable[tuple[str, str, str, int]]) -> None:
+        """Institution, indicator, start and micro-units used of every verdict on a month."""
+        self._used += rows
+
     def report(self, flags: Iterable[Row]) -> Report:
         """What the comparison came to; `flags` are institution, indicator, kind and start of every exceeded period."""
         self._absent()
         for what, which in self._ledger.execute(checks.QUARANTINE):
             self._notes.wrong(what, which)
         self._standings.compare(self._ledger, flags, self._notes)
+        self._standings.compare_used(self._ledger, self._used, self._notes)
+        self._virtuals.compare(self._ledger, self._virtual_rows, self._notes)
         stored, disputed, rejected, repeated, quarantined, statuses, dropped = self._ledger.execute(checks.COUNTS).fetchone()
         return Report(
             stored=stored,
@@ -91,6 +105,7 @@ class Comparison:
             self._readings_expected += of.stored.shape[1]
         if what == "months":
             self._standings.add(of)
+            self._virtuals.add(of)
 
     def _absent(self) -> None:
         """Devices of which nothing was found."""

@@ -39,7 +39,8 @@ class Expected:
     """A device as the ledger knows it."""
 
     key: Key
-    role: str
+    sign: int
+    """How it counts in what a quota is held against."""
     limits: Limits
     interval_s: int
     offset_s: int
@@ -97,10 +98,10 @@ class Expected:
 
 
 _QUERY: Final = """
-SELECT device, institution, medium, meter, register, role, digits, decimals, ratio_milli, rated_tenths, interval_s, offset_s,
+SELECT device, institution, medium, meter, register, sign, digits, decimals, ratio_milli, rated_tenths, interval_s, offset_s,
        drift_ppm, mishaps, month, hours,
        (SELECT value FROM meta WHERE key = 'start_s'), (SELECT value FROM meta WHERE key = 'hours')
-FROM device JOIN truth USING (device)
+FROM device JOIN truth USING (device) JOIN numerator USING (device)
 """
 
 
@@ -118,10 +119,10 @@ def device(ledger: sqlite3.Connection, key: Key) -> Expected | None:
 
 
 def _expected(row: tuple[Any, ...], ledger: sqlite3.Connection) -> Expected:
-    number, *key, role, digits, decimals, ratio, rated, interval, offset, drift, mishaps, month, hours, start, count = row
+    number, *key, sign, digits, decimals, ratio, rated, interval, offset, drift, mishaps, month, hours, start, count = row
     return Expected(
         key=tuple(key),
-        role=role,
+        sign=sign,
         limits=Limits.of(digits, decimals, ratio, rated),
         interval_s=interval,
         offset_s=offset,

@@ -37,6 +37,10 @@ CREATE TABLE device(
     decimals INTEGER, ratio_milli INTEGER, rated_tenths INTEGER, interval_s INTEGER, offset_s INTEGER, drift_ppm INTEGER,
     mishaps TEXT, UNIQUE(institution, medium, meter, register)
 );
+CREATE TABLE numerator(device INTEGER PRIMARY KEY, sign INTEGER NOT NULL);
+CREATE TABLE virtual(
+    institution TEXT, medium TEXT, meter TEXT, part TEXT, sign INTEGER NOT NULL, PRIMARY KEY(institution, medium, meter, part)
+) WITHOUT ROWID;
 CREATE TABLE truth(
     device INTEGER, month TEXT, amount_micro INTEGER NOT NULL, hours BLOB NOT NULL, PRIMARY KEY(device, month)
 ) WITHOUT ROWID;
@@ -97,7 +101,9 @@ class Ledger:
             transaction.executemany("INSERT INTO truth VALUES (?,?,?,?)", (_truth(each, run) for each in run.devices))
             transaction.executemany("INSERT INTO charger VALUES (?,?,?,?)", _chargers(run))
             transaction.executemany("INSERT INTO session VALUES (?,?,?,?,?,?,?)", _sessions(run))
+            transaction.executemany("INSERT INTO numerator VALUES (?,?)", _signs(run))
             for institution in run.fleet.institutions:
+                transaction.executemany("INSERT INTO virtual VALUES (?,?,?,?,?)", _virtual(institution))
                 transaction.executemany("INSERT INTO institution_month VALUES (?,?,?,?)", _totals(institution, run))
                 transaction.executemany(
                     "INSERT INTO expected_flag VALUES (?,?,?,?,?,?,?,?)", flags(institution, run.fleet, run.hours)
@@ -175,7 +181,7 @@ def flags(institution: Institution, fleet: Fleet, hours: int | None = None) -> I
     starts = {"month": month.first_day, "year": f"{month.year}-01-01"}
     identity = institution.identity
     for indicator in quotas.INDICATORS:
-        used_micro = _main_micro(institution, indicator.medium, hours or month.hours)
+        used_micro = _used_micro(institution, indicator.medium, hours or month.hours)
         for period_kind in registry.PERIOD_KINDS:
             allowed_milli = indicator.allowed_milli(identity.institution_class, period_kind, month)
             allowance_micro = allowed_milli * 1000 * identity.denominator(indicator.denominator)
@@ -183,6 +189,26 @@ def flags(institution: Institution, fleet: Fleet, hours: int | None = None) -> I
                 *(identity.code, indicator.name, period_kind, starts[period_kind], str(indicator.medium)),
                 *(used_micro, allowance_micro, used_micro > allowance_micro),
             )
+
+
+def _used_micro(institution: Institution, medium: Medium, hours: int) -> int:
+    """The true total that counts: of the main meters, less what is taken off."""
+    meters = [meter for meter in institution.meters if meter.medium is medium]
+    passed = sum(institution.sign(meter) * sum(meter.amounts_micro[:hours]) for meter in meters)
+    back = ((institution.sign(meter, export=True), meter.export) for meter in meters)
+    return passed + sum(sign * sum(export.amounts_micro[:hours]) for sign, export in back if export)
+
+
+def _signs(run: Run) -> Iterator[tuple[int, int]]:
+    of = {institution.identity.code: institution for institution in run.fleet.institutions}
+    for each in run.devices:
+        yield each.number, of[each.meter.institution].sign(each.meter, export=each.export is not None)
+
+
+def _virtual(institution: Institution) -> Iterator[tuple[str, str, str, str, int]]:
+    for code, (whole, less) in institution.virtual.items():
+        for part, sign in ((whole, 1), (less, -1)):
+            yield institution.identity.code, "electricity", code, part, sign
 
 
 def _main_micro(institution: Institution, medium: Medium, hours: int) -> int:

@@ -109,7 +109,7 @@ def _ordinary_monday(month: Month) -> int:
 
 def _curves(plan: Plan, month: Month, at: slice) -> Iterator[tuple[Medium, Curve]]:
     for channel in truth.channels(plan, month):
-        if channel.register != truth.EXPORT_REGISTER:
+        if channel.register != truth.EXPORT_REGISTER and channel.point.role != "check":
             amounts = channel.hours_micro[at] / MICRO
             yield channel.point.medium, Curve(channel.point.code, channel.point.sub_item, amounts)
 

@@ -29,12 +29,18 @@ class Indicator:
     denominator: Literal["floor_area_m2", "people"]
     unit: str
     constraint_milli: dict[str, int]
+    leaves_out: dict[str, str]
+    """What the rows of a class exclude: a sub-item."""
 
     def allowed_milli(self, institution_class: str, period_kind: PeriodKind, month: Month) -> int:
         """The constraint of a class, in thousandths of `unit`, for a month or for its year."""
         if period_kind == "year":
             return self.constraint_milli[institution_class]
         return int(self.months_milli(institution_class, month.year)[month.number - 1])
+
+    def excluded(self, institution_class: str) -> str:
+        """The sub-item that does not count; empty: everything counts."""
+        return self.leaves_out.get(institution_class, "")
 
     def months_milli(self, institution_class: str, year: int) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         """The constraint of every month of a year, in thousandths of `unit`."""
@@ -48,6 +54,7 @@ ELECTRICITY: Final = Indicator(
     "floor_area_m2",
     "kWh/m2",
     {"government": 90_000, "school": 50_000, "hospital": 190_000, "venue": 95_000, "other": 80_000},
+    {"hospital": "D1"},
 )
 WATER: Final = Indicator(
     "water_per_person",
@@ -55,6 +62,7 @@ WATER: Final = Indicator(
     "people",
     "m3/person",
     {"government": 34_000, "school": 24_000, "hospital": 75_000, "venue": 30_000, "other": 32_000},
+    {},
 )
 INDICATORS: Final = (ELECTRICITY, WATER)
 

@@ -12,7 +12,7 @@ from simulators.fleet import Fleet
 from simulators.meter import Meter
 from simulators.month import Month
 from simulators.quotas import Indicator, PeriodKind
-from simulators.site import Identity, Institution
+from simulators.site import VIRTUAL, Identity, Institution
 
 Row = Sequence[object]
 
@@ -22,9 +22,11 @@ COLUMNS: Final = {
     "denominators": "institution denominator value valid_from valid_to source",
     "meters": "institution medium meter gateway role parent sub_item registers register_digits register_decimals"
     " interval_minutes rated_capacity ratio valid_from valid_to",
+    "virtual_meters": "institution medium meter formula role parent sub_item valid_from valid_to",
+    "pv_rules": "institution pv_rule valid_from valid_to source",
     "chargers": "institution charger site supply rated_kw connectors commissioned_on access",
     "quotas": "quota standard edition table jurisdiction class sub_class climate_zone heating_type indicator unit"
-    " period_kind guide benchmark constraint valid_from valid_to source confidence sample",
+    " period_kind guide benchmark constraint valid_from valid_to source confidence sample excludes",
     "factors": "factor_set item unit kgce_per_unit source confidence",
 }
 PERIOD_KINDS: Final[tuple[PeriodKind, ...]] = ("month", "year")
@@ -45,6 +47,8 @@ def tables(of: Fleet) -> dict[str, Iterable[Row]]:
         "institutions": [_institution(each.identity) for each in institutions],
         "denominators": [row for each in institutions for row in _denominators(each.identity, year_start)],
         "meters": [_meter(meter, each.identity, year_start) for each in institutions for meter in each.meters],
+        "virtual_meters": [row for each in institutions for row in _virtual(each, year_start)],
+        "pv_rules": [(each.identity.code, "net", year_start, "", "simulated") for each in institutions if each.is_net],
         "chargers": [_charger(each, of_it) for each in institutions for of_it in each.chargers],
         "quotas": list(_quotas(of.month.year)),
         "factors": [
@@ -92,6 +96,12 @@ def _meter(of: Meter, identity: Identity, year_start: str) -> Row:
     )
 
 
+def _virtual(of: Institution, year_start: str) -> Iterator[Row]:
+    """What is special beside the data room, where both are metered."""
+    if formula := of.virtual.get(VIRTUAL):
+        yield (of.identity.code, "electricity", VIRTUAL, " - ".join(formula), "sub", "", "", year_start, "")
+
+
 def _charger(institution: Institution, of: Charger) -> Row:
     site = f"{institution.identity.name}停车场"
     supply = "dc" if of.fast else "ac"
@@ -118,7 +128,7 @@ def _quota(indicator: Indicator, institution_class: str, period_kind: PeriodKind
         _decimal(constraint_milli, 3),
         month.first_day,
         month.next.first_day if period_kind == "month" else "",
-        *(quotas.SOURCE, "sample", "yes"),
+        *(quotas.SOURCE, "sample", "yes", indicator.excluded(institution_class)),
     )
 
 

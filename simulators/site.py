@@ -3,19 +3,26 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from schemas.registers import Medium
+from simulators import quotas
 from simulators.charger import Charger, Session
 from simulators.city import registers, truth
 from simulators.city.charging import Sessions
 from simulators.city.hours import months, of_month
 from simulators.city.identity import Identity
+from simulators.city.metering import ROOM, SPECIAL
 from simulators.city.plan import Plan
 from simulators.city.truth import EXPORT_REGISTER, Channel
 from simulators.meter import Export, Meter
 from simulators.month import HOUR_SECONDS, Month
 
-__all__ = ["Identity", "Institution", "build"]
+__all__ = ["VIRTUAL", "Identity", "Institution", "build"]
+
+
+VIRTUAL: Final = "EM-90"
+"""The code of a virtual meter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +32,25 @@ class Institution:
     identity: Identity
     meters: tuple[Meter, ...]
     chargers: tuple[Charger, ...]
+
+    @property
+    def is_net(self) -> bool:
+        """Whether what its panels feed back is taken off its total; of the owners of roofs every other one."""
+        return self.identity.number % 2 == 0 and any(meter.export for meter in self.meters)
+
+    @property
+    def virtual(self) -> dict[str, tuple[str, str]]:
+        """Virtual meters: code -> the meter, and the one taken off it."""
+        codes = {meter.code for meter in self.meters}
+        return {VIRTUAL: (SPECIAL, ROOM)} if {SPECIAL, ROOM} <= codes else {}
+
+    def sign(self, of: Meter, *, export: bool = False) -> int:
+        """How a register counts in what a quota is held against: 1, 0, or -1 where it is taken off."""
+        if of.role == "main":
+            return -1 if export and self.is_net else 0 if export else 1
+        excluded = quotas.ELECTRICITY.excluded(self.identity.institution_class)
+        parents = {meter.code: meter.sub_item for meter in self.meters}
+        return -1 if excluded and of.sub_item == excluded != parents.get(of.parent) else 0
 
     def main_micro(self, medium: Medium) -> int:
         """The month's true total of its main meters."""

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from simulators.device import EXPORT_REGISTER
 from simulators.expected import Expected
 from simulators.notes import Notes
 from simulators.reasons import Reason
@@ -15,18 +14,18 @@ Row = tuple[str, str, str, str]
 
 @dataclass(slots=True)
 class Standings:
-    """Sums of the main meters as proved, by institution, medium and period."""
+    """What is proved of the main meters, less what is taken off them, by institution, medium and period."""
 
     _proved: defaultdict[tuple[str, str, str], int] = field(default_factory=lambda: defaultdict(int))
     expected: frozenset[str] = frozenset()
     raised: frozenset[str] = frozenset()
 
     def add(self, of: Expected) -> None:
-        """Add a device's months, if it is a main meter."""
-        if of.role == "main" and of.key[3] != EXPORT_REGISTER:
+        """Add a device's months, as it counts."""
+        if of.sign:
             for month, amount_micro in of.derived.months.items():
-                self._proved[of.key[0], of.key[1], f"{month}-01"] += amount_micro
-                self._proved[of.key[0], of.key[1], f"{month[:4]}-01-01/year"] += amount_micro
+                self._proved[of.key[0], of.key[1], f"{month}-01"] += of.sign * amount_micro
+                self._proved[of.key[0], of.key[1], f"{month[:4]}-01-01/year"] += of.sign * amount_micro
 
     def compare(self, ledger: sqlite3.Connection, found: Iterable[Row], notes: Notes) -> None:
         """Flags found that nothing proves, flags proved that were not found; what the truth adds has a reason."""
@@ -39,6 +38,15 @@ class Standings:
             reason = Reason("incomplete readings", "true and proved consumption lie on either side of the constraint")
             notes.explained("flags that differ from the truth", " ".join(row), reason)
         self.expected, self.raised = (frozenset(" ".join(row) for row in rows) for rows in (proved, raised))
+
+    def compare_used(self, ledger: sqlite3.Connection, found: Iterable[tuple[str, str, str, int]], notes: Notes) -> None:
+        """What verdicts on months say was used (institution, indicator, start, micro-units): exactly what is proved."""
+        media = dict(ledger.execute("SELECT DISTINCT indicator, medium FROM expected_flag"))
+        for institution, indicator, start, used_micro in found:
+            proved = self._proved[institution, media.get(indicator, ""), start]
+            if used_micro != proved:
+                text = f"{institution} {indicator} {start}: {used_micro / 1e6}, the published readings prove {proved / 1e6}"
+                notes.wrong("verdicts on another consumption", text)
 
     def _flags(self, ledger: sqlite3.Connection) -> frozenset[Row]:
         query = "SELECT institution, indicator, period_kind, period_start, medium, allowance_micro FROM expected_flag"

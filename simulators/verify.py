@@ -40,6 +40,14 @@ SESSIONS: Final = """
     FROM meterwarden.charger_session
 """
 QUARANTINE: Final = "SELECT key, reason::text FROM meterwarden.quarantine"
+VIRTUAL: Final = """
+    SELECT institution::text, medium::text, meter::text, to_char(month, 'YYYYMM')::int, (amount * 1000000)::bigint
+    FROM meterwarden.virtual_month WHERE amount IS NOT NULL
+"""
+USED: Final = """
+    SELECT institution::text, indicator::text, period_start::text, (used * 1000000)::bigint
+    FROM meterwarden.quota_status WHERE period_kind = 'month'
+"""
 FLAGS: Final = """
     SELECT institution::text, indicator::text, period_kind::text, period_start::text
     FROM meterwarden.quota_status WHERE level::text = 'exceeded'
@@ -61,6 +69,8 @@ async def verify(ledger_path: Path, database_url: str, tell: Tell | None = None)
             await _collect_quarantine(database, comparison)
             sessions = await (await database.execute(SESSIONS)).fetchall()
             comparison.found_sessions(Found(*row) for row in sessions)
+            comparison.found_used(await (await database.execute(USED)).fetchall())
+            comparison.found_virtual(await (await database.execute(VIRTUAL)).fetchall())
             return comparison.report(await (await database.execute(FLAGS)).fetchall())
 
 

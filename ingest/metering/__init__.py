@@ -9,6 +9,10 @@
     sessions.py      what a charger stated of a charging session -> times, energy, what may be billed
     connectors.py    the sessions of a connector held against each other
     charger_days.py  a charger's register held against its sessions, by local day
+    formula.py       what a virtual meter is made of
+    sub_items.py     which part of an institution's electricity a meter counts, and what indicators leave out
+    tree.py          who hangs behind whom, and when; what does not fit
+    sums.py          a tree -> weighted channels: totals, gaps, sub-items, virtual meters, exclusions
     quotas.py        which quota row an institution is held against, and its allowance
     vee/             closed days -> findings for somebody to look at: a package of its own
     levels.py        days of a period -> how the institution stands: a fold with hysteresis

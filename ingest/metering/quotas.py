@@ -18,7 +18,10 @@ DIMENSIONS: Final = ("class", "sub_class", "climate_zone", "heating_type")
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """A quantity an institution is held against: consumption of one medium's main meters over one denominator."""
+    """A quantity an institution is held against: consumption of one medium's main meters over one denominator.
+
+    What a quota row excludes is taken off first.
+    """
 
     name: str
     medium: str
@@ -43,6 +46,8 @@ class Quota:
     constraint: Decimal
     valid_from: Day
     valid_to: Day
+    excludes: str = ""
+    """What the numerator leaves out, such as `D1;charger`; only what is metered by itself can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class Basis:
     denominator: Decimal | None
     allowance: Decimal | None
     missing: tuple[str, ...]
+    excludes: str = ""
 
 
 def basis(
@@ -82,8 +88,8 @@ def basis(
     if denominator is None:
         missing = (*missing, indicator.denominator)
     if missing or quota is None or denominator is None:
-        return Basis(quota.code if quota else None, denominator, None, missing)
-    return Basis(quota.code, denominator, quota.constraint * denominator * MILLION, ())
+        return Basis(quota.code if quota else None, denominator, None, missing, quota.excludes if quota else "")
+    return Basis(quota.code, denominator, quota.constraint * denominator * MILLION, (), quota.excludes)
 
 
 def _select(

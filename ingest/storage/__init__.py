@@ -8,7 +8,9 @@ quarantine/         rejected messages: found, replayed, purged, kept within thei
 registry.py         the registry as intake keeps it in memory
 registry_lines.py   one line of each registry file, checked by itself
 registry_csv.py     registry files -> checked lines that agree with each other
+registry_tree.py    registry lines as trees of meters: what does not fit
 registry_import.py  the difference of files and database, applied in one transaction
+sums.py             what is summed of every institution's meters, in step with the registry
 settlement.py       marks taken, states and readings read, derived rows written
 levels.py           what levels are folded from, and where they are written
 standings.py        how every institution stands now, as it is published

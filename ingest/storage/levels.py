@@ -7,9 +7,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from psycopg.types.json import Jsonb
+
 from ingest.metering.calendar import Day
-from ingest.metering.levels import DayOfPeriod, Standing
+from ingest.metering.levels import DayOfPeriod, Deducted, Excluded, Standing
 from ingest.metering.quotas import DIMENSIONS, INDICATORS, Basis, Denominator, Quota
+from ingest.metering.sub_items import exclusions
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
 
@@ -66,9 +69,9 @@ async def quotas(connection: Connection) -> list[Quota]:
     return [
         Quota(
             code, indicator, kind, {name: value for name, value in zip(DIMENSIONS, dimensions, strict=True) if value is not None},
-            constraint, valid_from.toordinal(), _end(valid_to),
+            constraint, valid_from.toordinal(), _end(valid_to), excludes,
         )
-        for code, indicator, kind, *dimensions, constraint, valid_from, valid_to in await cursor.fetchall()
+        for code, indicator, kind, *dimensions, constraint, valid_from, valid_to, excludes in await cursor.fetchall()
     ]  # fmt: skip
 
 
@@ -145,6 +148,29 @@ def _day_of_period(day: Day, sums: Sequence[int], *, yearly: bool) -> DayOfPerio
     )
 
 
+async def deductions(
+    connection: Connection, wanted: Sequence[Wanted], bases: Sequence[Basis], firsts: Sequence[Day]
+) -> dict[int, dict[Day, Deducted]]:
+    """What is taken off on each fold's days, by position; all that lies before the first day is summed on the day before it."""
+    parameters = {
+        "position": list(range(len(wanted))),
+        "institution": [one.affected.institution for one in wanted],
+        "medium": [one.affected.medium for one in wanted],
+        "excludes": [basis.excludes for basis in bases],
+        "begins": [date.fromordinal(one.period[0]) for one in wanted],
+        "first": [date.fromordinal(first) for first in firsts],
+        "ends": [date.fromordinal(one.until) for one in wanted],
+        "yearly": [one.period_kind == "year" for one in wanted],
+    }
+    cursor = await connection.execute(QUERIES["deductions"], parameters)
+    found: dict[int, dict[Day, Deducted]] = defaultdict(dict)
+    for position, day, kind, name, amount, known_us, expected_us, days in await cursor.fetchall():
+        excluded = (Excluded(name, amount, days),) if kind == "excluded" else ()
+        of_day = found[position].get(day.toordinal(), Deducted())
+        found[position][day.toordinal()] = of_day + Deducted(excluded, known_us, expected_us)
+    return found
+
+
 async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, list[Standing]]]) -> None:
     """Put the standings of every fold in the place of those from its first day on."""
     async with (
@@ -175,7 +201,14 @@ def _row(wanted: Wanted, basis: Basis, standing: Standing) -> tuple[Any, ...]:
         standing.used, standing.measured_us, standing.estimated_us, standing.expected_us,
         INDICATORS[wanted.indicator].unit, _plain(basis.allowance),
         standing.used_ratio, standing.projected_ratio, basis.quota, _plain(basis.denominator), list(basis.missing),
+        Jsonb(_excluded(basis, standing.deducted)), standing.deducted.known_us, standing.deducted.expected_us,
     )  # fmt: skip
+
+
+def _excluded(basis: Basis, deducted: Deducted) -> dict[str, tuple[int, int]]:
+    """By exclusion; one that was never metered by itself shows with nothing."""
+    nothing = dict.fromkeys(exclusions(basis.excludes), (0, 0))
+    return nothing | {one.name: (one.amount, one.days) for one in deducted.excluded}
 
 
 def _plain(number: Decimal | None) -> Decimal | None:

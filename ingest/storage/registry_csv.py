@@ -5,17 +5,16 @@ The columns are described in docs/registry.md.
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from ingest.storage.registry_lines import FILES, Line, QuotaLine
+from ingest.storage.registry_lines import FILES, Line, QuotaLine, begin, end
+from ingest.storage.registry_tree import misplaced
 from schemas.registers import Medium
 
-OPTIONAL: Final = frozenset({"chargers", "factors"})
+OPTIONAL: Final = frozenset({"chargers", "factors", "virtual_meters", "pv_rules"})
 
 Files = dict[str, list[Any]]
 
@@ -35,6 +34,8 @@ def read_files(directory: Path) -> Files:
     files = {name: _read(directory / f"{name}.csv", model, name, mistakes) for name, model in FILES.items()}
     if not mistakes:
         mistakes += _cross_checks(files)
+    if not mistakes:
+        mistakes += misplaced(files, _zones(files))
     if mistakes:
         raise RegistryFault(mistakes)
     return files
@@ -84,8 +85,7 @@ def _words(detail: Any) -> str:
 
 def _cross_checks(files: Files) -> list[str]:
     """Names that lines of one file use and another must define, and keys that may stand only once."""
-    zones = {line.region: line.timezone for line in files["regions"]}
-    zone_of = {line.institution: zones.get(line.region, "UTC") for line in files["institutions"]}
+    zone_of = _zones(files)
     return [
         *_unknown_names(files),
         *_twice("regions", files["regions"], lambda line: (line.region,)),
@@ -96,29 +96,43 @@ def _cross_checks(files: Files) -> list[str]:
         *_overlaps("denominators", files["denominators"], lambda line: (line.institution, line.denominator), lambda _: "UTC"),
         *_overlaps("meters", files["meters"], lambda line: (line.institution, line.medium, line.meter),
                    lambda line: zone_of.get(line.institution, "UTC")),
+        *_overlaps("virtual_meters", files["virtual_meters"], lambda line: (line.institution, line.medium, line.meter),
+                   lambda _: "UTC"),
+        *_overlaps("pv_rules", files["pv_rules"], lambda line: (line.institution,), lambda _: "UTC"),
         *_contradicting_quotas(files["quotas"]),
     ]  # fmt: skip
+
+
+def _zones(files: Files) -> dict[str, str]:
+    """The time zone of every institution."""
+    zones = {line.region: line.timezone for line in files["regions"]}
+    return {line.institution: zones.get(line.region, "UTC") for line in files["institutions"]}
 
 
 def _unknown_names(files: Files) -> Iterator[str]:
     regions = {line.region for line in files["regions"]}
     institutions = {line.institution for line in files["institutions"]}
-    meters = {(line.institution, line.medium, line.meter) for line in files["meters"]}
+    real = {(line.institution, line.medium, line.meter) for line in files["meters"]}
+    virtual = {(line.institution, line.medium, line.meter) for line in files["virtual_meters"]}
     for line in files["institutions"]:
         if line.region not in regions:
             yield _at("institutions", line, f"region: {line.region!r} is not in regions.csv; add it there")
-    for name in ("denominators", "meters", "chargers"):
+    for name in ("denominators", "meters", "virtual_meters", "pv_rules", "chargers"):
         for line in files[name]:
             if line.institution not in institutions:
                 yield _at(name, line, f"institution: {line.institution!r} is not in institutions.csv; add it there")
     for line in files["chargers"]:
-        if (line.institution, Medium.CHARGER, line.charger) not in meters:
+        if (line.institution, Medium.CHARGER, line.charger) not in real:
             yield _at("chargers", line, f"charger: {line.charger!r} is no meter of medium charger; add it to meters.csv")
-    for line in files["meters"]:
-        if line.parent and not {(line.institution, medium, line.parent) for medium in (line.medium, Medium.ELECTRICITY)} & meters:
-            yield _at(
-                "meters", line, f"parent: {line.parent!r} is no meter of the institution and medium; add it or leave it empty"
-            )
+    for line in files["virtual_meters"]:
+        if (line.institution, line.medium, line.meter) in real:
+            yield _at("virtual_meters", line, f"meter: {line.meter!r} is a meter in meters.csv; give the virtual one another code")
+    for name in ("meters", "virtual_meters"):
+        for line in files[name]:
+            media = (line.medium, Medium.ELECTRICITY) if line.medium is Medium.CHARGER else (line.medium,)
+            if line.parent and not {(line.institution, medium, line.parent) for medium in media} & (real | virtual):
+                text = f"parent: {line.parent!r} is no meter of the institution and medium; add it or leave it empty"
+                yield _at(name, line, text)
 
 
 def _twice(name: str, lines: Iterable[Any], key: Callable[[Any], tuple[Any, ...]]) -> Iterator[str]:
@@ -164,21 +178,6 @@ def _may_meet(one: QuotaLine, other: QuotaLine) -> bool:
         return False
     pairs = ((getattr(one, name), getattr(other, name)) for name in ("class_", "sub_class", "climate_zone", "heating_type"))
     return all(first is None or second is None or first == second for first, second in pairs)
-
-
-def begin(line: Any, zone: str) -> datetime:
-    """The instant a line begins to hold."""
-    return _moment(line.valid_from, zone)
-
-
-def end(line: Any, zone: str) -> datetime:
-    """The instant a line ceases to hold."""
-    return datetime.max.replace(tzinfo=UTC) if line.valid_to is None else _moment(line.valid_to, zone)
-
-
-def _moment(at: date | datetime, zone: str) -> datetime:
-    """A date is the local midnight it begins with."""
-    return at if isinstance(at, datetime) else datetime.combine(at, time(), ZoneInfo(zone)).astimezone(UTC)
 
 
 def _at(name: str, line: Line, text: str) -> str:

@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any, Final, LiteralString
 
 from ingest.storage.connection import Connection
-from ingest.storage.registry_csv import Files, RegistryFault, begin, end
+from ingest.storage.registry_csv import Files, RegistryFault
+from ingest.storage.registry_lines import begin, end
+from ingest.storage.sums import plan_sums
 from ingest.storage.zones import unlike
 from schemas.registers import REGISTERS
 
@@ -105,6 +107,30 @@ TABLES: Final = (
                quantum_milli = excluded.quantum_milli, interval_s = excluded.interval_s""",
     ),
     Table(
+        "virtual_meters",
+        ("institution", "medium", "meter", "valid_from"),
+        """SELECT i.code AS institution, medium, v.code AS meter, formula, role, parent, sub_item, valid_from,
+               nullif(valid_to, 'infinity') AS valid_to
+           FROM metering.virtual_meter AS v JOIN metering.institution AS i USING (institution)""",
+        """INSERT INTO metering.virtual_meter (institution, medium, code, formula, role, parent, sub_item, valid_from, valid_to)
+           SELECT institution, %(medium)s, %(meter)s, %(formula)s, %(role)s, %(parent)s, %(sub_item)s, %(valid_from)s,
+               coalesce(%(valid_to)s::date, 'infinity')
+           FROM metering.institution WHERE code = %(institution)s
+           ON CONFLICT (institution, medium, code, valid_from) DO UPDATE SET formula = excluded.formula, role = excluded.role,
+               parent = excluded.parent, sub_item = excluded.sub_item, valid_to = excluded.valid_to""",
+    ),
+    Table(
+        "pv_rules",
+        ("institution", "valid_from"),
+        """SELECT i.code AS institution, rule AS pv_rule, valid_from, nullif(valid_to, 'infinity') AS valid_to, source
+           FROM metering.pv_rule JOIN metering.institution AS i USING (institution)""",
+        """INSERT INTO metering.pv_rule (institution, rule, valid_from, valid_to, source)
+           SELECT institution, %(pv_rule)s, %(valid_from)s, coalesce(%(valid_to)s::date, 'infinity'), %(source)s
+           FROM metering.institution WHERE code = %(institution)s
+           ON CONFLICT (institution, valid_from) DO UPDATE SET rule = excluded.rule, valid_to = excluded.valid_to,
+               source = excluded.source""",
+    ),
+    Table(
         "chargers",
         ("institution", "charger"),
         """SELECT i.code AS institution, m.code AS charger, site, supply, rated_kw, connectors, commissioned_on, access
@@ -126,12 +152,16 @@ TABLES: Final = (
         ("quota",),
         """SELECT quota, standard, edition, table_no AS "table", jurisdiction, class, sub_class, climate_zone, heating_type,
                indicator, unit, period_kind, guide_value AS guide, benchmark_value AS benchmark,
-               constraint_value AS "constraint", valid_from, nullif(valid_to, 'infinity') AS valid_to, source, confidence, sample
+               constraint_value AS "constraint", valid_from, nullif(valid_to, 'infinity') AS valid_to, source, confidence, sample,
+               excludes
            FROM metering.quota""",
-        """INSERT INTO metering.quota VALUES (%(quota)s, %(standard)s, %(edition)s, %(table)s, %(jurisdiction)s, %(class)s,
+        """INSERT INTO metering.quota (quota, standard, edition, table_no, jurisdiction, class, sub_class, climate_zone,
+               heating_type, indicator, unit, period_kind, guide_value, benchmark_value, constraint_value, valid_from, valid_to,
+               source, confidence, sample, excludes)
+           VALUES (%(quota)s, %(standard)s, %(edition)s, %(table)s, %(jurisdiction)s, %(class)s,
                %(sub_class)s, %(climate_zone)s, %(heating_type)s, %(indicator)s, %(unit)s, %(period_kind)s, %(guide)s,
                %(benchmark)s, %(constraint)s, %(valid_from)s, coalesce(%(valid_to)s::date, 'infinity'), %(source)s,
-               %(confidence)s, %(sample)s)
+               %(confidence)s, %(sample)s, %(excludes)s)
            ON CONFLICT (quota) DO UPDATE SET valid_to = excluded.valid_to""",
     ),
     Table(
@@ -145,24 +175,31 @@ TABLES: Final = (
 )
 
 MARK_CHANGED: Final = """
-    -- everything a registry change can touch: from the first reading to the last, and for the silent yesterday and every day that
-    -- their institution has a row of already (noon, to stay within the local day)
+    -- Everything a registry change can touch: the days of an institution from one on to its last reading and the day before today,
+    -- for the silent; without such a day also all that its readings hold.
     INSERT INTO metering.mark (channel, utc_hour)
     SELECT array_agg(channel), array_agg(utc_hour) FROM (
         SELECT channel.channel, floor(extract(epoch FROM hour) / 3600)::int AS utc_hour
-        FROM metering.channel
-        JOIN metering.meter_version AS version USING (meter)
-        JOIN metering.institution USING (institution)
+        FROM unnest(%(institution)s::text[], %(since)s::date[]) AS touched (code, since)
+        JOIN metering.institution USING (code)
         JOIN metering.region USING (region)
+        JOIN metering.meter_version AS version USING (institution)
+        JOIN metering.channel USING (meter)
         CROSS JOIN LATERAL (
-            SELECT min(read_at) AS hour FROM metering.reading WHERE reading.channel = channel.channel
+            SELECT metering.local_midnight(greatest(touched.since, min(day)), region.timezone) AS at
+            FROM metering.institution_day WHERE institution_day.institution = institution.institution HAVING count(*) > 0
+            UNION ALL SELECT NULL LIMIT 1
+        ) AS first
+        CROSS JOIN LATERAL (
+            SELECT min(read_at) AS hour FROM metering.reading WHERE reading.channel = channel.channel AND touched.since IS NULL
             UNION SELECT max(read_at) FROM metering.reading WHERE reading.channel = channel.channel
+            UNION SELECT least(first.at, now() - interval '1 day')
             UNION SELECT now() - interval '1 day'
             UNION SELECT metering.local_midnight(known.day, region.timezone) + interval '12 hours'
             FROM (SELECT unnest(ARRAY[min(day), max(day)]) AS day FROM metering.institution_day
                   WHERE institution_day.institution = institution.institution) AS known
         ) AS hours
-        WHERE institution.code = ANY (%s) AND channel.kind = 'cumulative' AND hour IS NOT NULL
+        WHERE channel.kind = 'cumulative' AND hour IS NOT NULL AND (touched.since IS NULL OR hour >= first.at)
         GROUP BY 1, 2
     ) AS marks
     HAVING count(*) > 0
@@ -180,9 +217,9 @@ MARK_SESSIONS: Final = """
 
 
 async def apply_registry(connection: Connection, files: Files, *, dry_run: bool) -> Difference:
-    """Compare, and unless `dry_run` write the difference, mark what it touches and announce the new version; one transaction.
+    """Compare, write the difference, mark what it touches and announce the new version; one transaction, undone if `dry_run`.
 
-    Raises RegistryFault where the database forbids a change.
+    Raises RegistryFault where the database forbids a change, or holds more that the files do not fit.
     """
     difference = Difference()
     touched: set[str] = set()
@@ -195,20 +232,25 @@ async def apply_registry(connection: Connection, files: Files, *, dry_run: bool)
         changes = await _compare(connection, table, records, difference)
         if table.name == "regions":
             await _refuse_zones(connection, {record["timezone"] for record in changes})
-        if changes and not dry_run:
+        if changes:
             async with connection.cursor() as cursor:
                 await cursor.executemany(table.upsert, changes)
         everyone = table.name in ("regions", "quotas")
+        if table.name in ("virtual_meters", "pv_rules"):
+            continue  # the sums they change say from which day on
         touched |= (
             set(zone_of) if changes and everyone else {record["institution"] for record in changes if "institution" in record}
         )
         if table.name in ("meters", "chargers"):
             recharged |= {record["institution"] for record in changes}
-    if dry_run or not difference:
+    since = await plan_sums(connection, sorted(zone_of))
+    if dry_run or not (difference or since):
         await connection.rollback()
         return difference
-    if touched:
-        await connection.execute(MARK_CHANGED, [sorted(touched)])
+    changed = {**since, **dict.fromkeys(touched)}
+    if changed:
+        await connection.execute(MARK_CHANGED, {"institution": list(changed), "since": list(changed.values())})
+    if recharged:
         await connection.execute(MARK_SESSIONS, [sorted(recharged)])
     await connection.execute("UPDATE metering.registry_version SET version = version + 1")
     await connection.execute("NOTIFY meterwarden_registry")
@@ -253,6 +295,8 @@ async def _refuse_zones(connection: Connection, timezones: set[str]) -> None:
 
 def _record(name: str, line: Any, zone_of: Mapping[str, str]) -> Record:
     record: Record = line.model_dump(by_alias=True)
+    if name == "virtual_meters":
+        return record | {"medium": line.medium.value}
     if name != "meters":
         return record
     zone = zone_of[line.institution]

@@ -1,14 +1,17 @@
 """One line of each registry file, checked by itself. The columns are described in docs/registry.md."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from ingest.metering.calendar import calendar
+from ingest.metering.formula import parse
 from ingest.metering.quotas import INDICATORS
+from ingest.metering.sub_items import SUB_ITEMS, exclusions
 from ingest.registry import CANARY
 from schemas.reading import CODE, RFC3339, utc
 from schemas.registers import MAIN_REGISTER, REGISTERS, Medium
@@ -19,6 +22,9 @@ Positive = Annotated[Decimal, Field(gt=0)]
 Day = Annotated[date, BeforeValidator(lambda text: _day(text))]
 Instant = Annotated[date | datetime, BeforeValidator(lambda text: _instant(text))]
 Flag = Annotated[bool, BeforeValidator(lambda text: {"yes": True, "no": False}.get(text, text))]
+SubItem = Annotated[str, AfterValidator(lambda code: _sub_item(code))]
+Exclusions = Annotated[str, AfterValidator(lambda text: ";".join(exclusions(text)))]
+FormulaText = Annotated[Text, AfterValidator(lambda text: str(parse(text)))]
 
 WIDE_CAPACITY: Final = {"electricity": Decimal(10_000), "water": Decimal(1_000), "charger": Decimal(1_000)}
 """kW, m3/h and kW: what a meter without a rated capacity is believed to be able to pass. Wide on purpose; no standard."""
@@ -38,6 +44,12 @@ def _day(text: object) -> object:
     if not re.fullmatch(r"(19|[2-9][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError("write a date such as 2026-01-01, not before 1900")
     return date.fromisoformat(text)
+
+
+def _sub_item(code: str) -> str:
+    if code not in SUB_ITEMS:
+        raise ValueError(f"unknown sub-item {code!r}: use {', '.join(SUB_ITEMS)}, or leave it empty")
+    return code
 
 
 def _not_ours(code: str) -> str:
@@ -113,7 +125,7 @@ class MeterLine(Line):
     gateway: Code | None = None
     role: Literal["main", "branch", "sub", "check"]
     parent: Code | None = None
-    sub_item: Text | None = None
+    sub_item: SubItem | None = None
     registers: str = ""
     register_digits: Annotated[int, Field(ge=1, le=12)] | None = None
     register_decimals: Annotated[int, Field(ge=0, le=3)] = 2
@@ -142,6 +154,47 @@ class MeterLine(Line):
         if MAIN_REGISTER[self.medium] not in self.register_names:
             raise ValueError(f"registers must include {MAIN_REGISTER[self.medium]}, which every reading carries")
         return self
+
+    @model_validator(mode="after")
+    def sub_item_fits(self) -> "MeterLine":
+        """Sub-items divide electricity."""
+        _electricity_only(self.medium, self.sub_item)
+        return self
+
+
+class VirtualMeterLine(Line):
+    """One version of a meter that is made of others."""
+
+    institution: Code
+    medium: Medium
+    meter: Code
+    formula: FormulaText
+    role: Literal["main", "branch", "sub"]
+    parent: Code | None = None
+    sub_item: SubItem | None = None
+    valid_from: Day
+    valid_to: Day | None = None
+
+    @model_validator(mode="after")
+    def sub_item_fits(self) -> "VirtualMeterLine":
+        """Sub-items divide electricity."""
+        _electricity_only(self.medium, self.sub_item)
+        return self
+
+
+def _electricity_only(medium: Medium, sub_item: str | None) -> None:
+    if sub_item and medium is Medium.WATER:
+        raise ValueError("sub_item: sub-items divide electricity; leave it empty for water")
+
+
+class PvRuleLine(Line):
+    """Whether an institution's electricity is what it took from the grid, or that less what it fed back."""
+
+    institution: Code
+    pv_rule: Literal["net", "gross"]
+    valid_from: Day
+    valid_to: Day | None = None
+    source: Text
 
 
 class ChargerLine(Line):
@@ -180,6 +233,7 @@ class QuotaLine(Line):
     source: Text
     confidence: Text
     sample: Flag
+    excludes: Exclusions = ""
 
     @model_validator(mode="after")
     def indicator_and_tiers_fit(self) -> "QuotaLine":
@@ -189,6 +243,8 @@ class QuotaLine(Line):
             raise ValueError(f"unknown indicator {self.indicator!r}: use {', '.join(INDICATORS)}")
         if self.unit != indicator.unit:
             raise ValueError(f"unit of {self.indicator} is {indicator.unit}, not {self.unit!r}")
+        if self.excludes and indicator.medium != Medium.ELECTRICITY:
+            raise ValueError(f"excludes: {self.indicator} has no sub-items to leave out; leave it empty")
         tiers = [tier for tier in (self.guide, self.benchmark, self.constraint) if tier is not None]
         if tiers != sorted(tiers):
             raise ValueError("tiers must rise: guide <= benchmark <= constraint")
@@ -211,7 +267,24 @@ FILES: Final[dict[str, type[Line]]] = {
     "institutions": InstitutionLine,
     "denominators": DenominatorLine,
     "meters": MeterLine,
+    "virtual_meters": VirtualMeterLine,
+    "pv_rules": PvRuleLine,
     "chargers": ChargerLine,
     "quotas": QuotaLine,
     "factors": FactorLine,
 }
+
+
+def begin(line: Any, zone: str) -> datetime:
+    """The instant a line begins to hold."""
+    return _moment(line.valid_from, zone)
+
+
+def end(line: Any, zone: str) -> datetime:
+    """The instant a line ceases to hold."""
+    return datetime.max.replace(tzinfo=UTC) if line.valid_to is None else _moment(line.valid_to, zone)
+
+
+def _moment(at: date | datetime, zone: str) -> datetime:
+    """A date is the local midnight it begins with."""
+    return at if isinstance(at, datetime) else datetime.combine(at, time(), ZoneInfo(zone)).astimezone(UTC)

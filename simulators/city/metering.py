@@ -9,9 +9,14 @@ from simulators.city.behaviour import EndUse
 from simulators.city.plan import Plan
 
 MAIN: Final = "EM-01"
+CHECK: Final = "EM-09"
+FEED: Final = (MAIN, CHECK)
+"""What stands where the grid comes in; the second repeats the first."""
 SPECIAL: Final = "EM-05"
 ROOM: Final = "EM-06"
 MAIN_WATER: Final = "WM-01"
+CHECKED_OF: Final = 20
+"""One institution of so many has a check meter beside its main one."""
 
 IN_THE_ROOM: Final = (EndUse.IT, EndUse.ROOM_COOLING)
 IN_SPECIAL: Final = (*IN_THE_ROOM, EndUse.KITCHEN, EndUse.SPECIAL)
@@ -30,20 +35,22 @@ class Point:
     @property
     def role(self) -> str:
         """What it counts as in the registry."""
-        return "sub" if self.sub_item else "main"
+        return "check" if self.code == CHECK else "sub" if self.sub_item else "main"
 
 
 def points(plan: Plan) -> Iterator[Point]:
     """The institution's meters: the main ones first, chargers last.
 
-    A charger's meter has no parent, because a metering tree is of one medium; its energy comes through the main meter.
+    A charger hangs behind the main meter, which its energy comes through.
     """
     yield Point(Medium.ELECTRICITY, MAIN, tuple(plan.building.uses))
     if plan.traits.sub_metered:
         yield from _sub_meters(plan)
+    if plan.identity.number % CHECKED_OF == 4:
+        yield Point(Medium.ELECTRICITY, CHECK, tuple(plan.building.uses), parent=MAIN)
     yield Point(Medium.WATER, MAIN_WATER)
     for charger in plan.chargers:
-        yield Point(Medium.CHARGER, charger.code, sub_item="D6")
+        yield Point(Medium.CHARGER, charger.code, sub_item="D6", parent=MAIN)
 
 
 def _sub_meters(plan: Plan) -> Iterator[Point]:

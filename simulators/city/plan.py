@@ -20,8 +20,8 @@ from simulators.city.spread import Amounts
 from simulators.city.traits import Traits, traits
 from simulators.quotas import Use
 
-MOST_OF_A_ROOF_PER_MILLE: Final = 900
-"""A roof's owner stays under the constraint: what the sun gives would else decide the verdict."""
+MOST_TAKEN_OFF_PER_MILLE: Final = 900
+"""A roof's owner, and who leaves out a data room, stays under the constraint: what is taken off would else decide the verdict."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,6 @@ def plans(city: Census, count: int, seed: int, year: int, leaks: float = 0.0) ->
 
 def _plan(of: Identity, use: Use, seed: int, year: int, leaks: float) -> Plan:
     own = traits(of, seed, year, leaks)
-    if use.electricity_per_mille > MOST_OF_A_ROOF_PER_MILLE:
-        own = replace(own, roof_kw=0)
+    if use.electricity_per_mille > MOST_TAKEN_OFF_PER_MILLE:
+        own = replace(own, roof_kw=0, room=own.room and not quotas.ELECTRICITY.excluded(of.institution_class))
     return Plan(seed, year, of, use, own)

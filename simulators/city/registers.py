@@ -9,7 +9,7 @@ from schemas.registers import Medium
 from simulators.city import seasons
 from simulators.city.behaviour import MOST_NOISE, EndUse
 from simulators.city.chance import generator
-from simulators.city.metering import MAIN, Point
+from simulators.city.metering import FEED, MAIN, Point
 from simulators.city.plan import Plan
 from simulators.city.spread import Amounts
 from simulators.meter import Display
@@ -49,7 +49,7 @@ def _months(plan: Plan, point: Point) -> Amounts:
             return plan.water + plan.monthly(plan.leak_micro)
         case Medium.CHARGER:
             return plan.monthly(plan.sessions[_number(point)].hours_micro)
-        case Medium.ELECTRICITY if point.code == MAIN:
+        case Medium.ELECTRICITY if point.code in FEED:
             return plan.electricity
     return np.asarray(np.sum([plan.building.uses[use] for use in point.uses], axis=0))
 
@@ -87,7 +87,7 @@ def _most_micro(plan: Plan, point: Point) -> int:
         case Medium.CHARGER:
             return plan.chargers[_number(point)].rated_kw * KWH
     building = sum(_peak(plan, use, plan.building.uses[use]) for use in point.uses)
-    if point.code != MAIN:
+    if point.code not in FEED:
         return building
     lost = 1000 + 2 * plan.traits.loss_per_mille  # of the whole, which the parts are a little less than
     return max(building * lost // 1000 + sum(each.rated_kw for each in plan.chargers) * KWH, plan.traits.roof_kw * KWH)

@@ -11,7 +11,7 @@ from simulators.city import behaviour, weather
 from simulators.city.behaviour import EndUse
 from simulators.city.chance import generator
 from simulators.city.hours import of_month
-from simulators.city.metering import MAIN, Point, points
+from simulators.city.metering import FEED, MAIN, Point, points
 from simulators.city.plan import Plan
 from simulators.city.spread import Amounts, spread
 from simulators.month import Month
@@ -67,7 +67,7 @@ def channels(plan: Plan, month: Month) -> Iterator[Channel]:
             case Medium.CHARGER:
                 hours = next(charging).hours_micro[at]
             case Medium.ELECTRICITY:
-                hours = used.imported if point.code == MAIN else total(used.uses[use] for use in point.uses)
+                hours = used.imported if point.code in FEED else total(used.uses[use] for use in point.uses)
         yield Channel(point, MAIN_REGISTER[point.medium], hours)
         if point.code == MAIN and plan.traits.roof_kw:
             yield Channel(point, EXPORT_REGISTER, used.exported)

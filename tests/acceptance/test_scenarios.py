@@ -54,7 +54,10 @@ async def published(service: Service, database: Database, broker: Mosquitto, dir
 
 @pytest.mark.parametrize("name", scenario.shipped())
 async def test_ledger_and_database_agree(name: str, stack: Stack, database: Database, tmp_path: Path) -> None:
-    """Messages, readings, hours, months, quarantine and flags; no difference is left without a reason."""
+    """Messages, readings, hours, months, quarantine, flags; no difference is left without a reason.
+
+    On a broker of its own: what one scenario leaves retained would come to the next one's service as well.
+    """
     month = Month.last_closed(datetime.now(UTC))
     registry.write(fleet.build(INSTITUTIONS, SEED, month), tmp_path / "registry")
     await import_files(database, tmp_path / "registry")

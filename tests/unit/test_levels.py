@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.metering.calendar import HOUR_US, Day, period
-from ingest.metering.levels import HYSTERESIS, DayOfPeriod, Standing, Thresholds, fold
+from ingest.metering.levels import HYSTERESIS, DayOfPeriod, Deducted, Excluded, Standing, Thresholds, fold, less
 from schemas.quota import Level
 
 MARCH = period("month", date(2026, 3, 1).toordinal())
@@ -256,3 +256,45 @@ def test_the_levels_are_those_of_the_contract() -> None:
     levels = _levels(_days(*[1100] * DAYS)) + _levels(_days(24_800), thresholds=UNPROJECTED) + _levels([_day(1, 0, 0)])
 
     assert {level.value for level in Level} == set(levels)
+
+
+def _off(amount: int, known_us: int = DAY_US, expected_us: int = DAY_US) -> Deducted:
+    return Deducted((Excluded("D1", amount, 1),), known_us, expected_us)
+
+
+def test_what_is_taken_off_does_not_count() -> None:
+    """1,500 a day less 600 of a data room are within the thousand allowed; the standing says what was taken off."""
+    start, days = less(Standing(FIRST - 1, "not_assessable", "not_assessable"), _days(*[1_500] * DAYS),
+                       {FIRST + number: _off(600) for number in range(DAYS)})  # fmt: skip
+    last = _fold(days, before=start)[-1]
+
+    assert ("warning", 900 * DAYS) == (last.level, last.used)
+    assert (Excluded("D1", 600 * DAYS, DAYS),) == last.deducted.excluded
+
+
+def test_nobody_is_over_while_what_is_taken_off_is_not_known() -> None:
+    """Known for less than 80 % of its time it could be anything; from 80 % on it is believed."""
+    for known, level in ((0.79, "not_assessable"), (0.8, "exceeded")):
+        start, days = less(Standing(FIRST - 1, "not_assessable", "not_assessable"), _days(40_000),
+                           {FIRST: _off(100, int(known * DAY_US))})  # fmt: skip
+        assert level == _fold(days, before=start)[-1].level
+
+
+def test_what_was_taken_off_before_the_fold_is_told_and_not_taken_off_again() -> None:
+    """Its amount lies in the sum already; its time counts."""
+    before = Standing(FIRST + 9, "within", "within", 5_000, 10 * DAY_US, 0, 10 * DAY_US)
+    start, days = less(before, [_day(11, 500)], {FIRST + 9: _off(2_000, 9 * DAY_US, 10 * DAY_US), FIRST + 10: _off(100)})
+    [standing] = _fold(days, before=start)
+
+    assert (5_400, Deducted((Excluded("D1", 2_100, 2),), 10 * DAY_US, 11 * DAY_US)) == (standing.used, standing.deducted)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["D1", "charger"]), st.integers(-9, 9), st.integers(0, 3)), max_size=6))
+def test_deductions_add_up_in_any_order(parts: list[tuple[str, int, int]]) -> None:
+    """By name; together they are their amount."""
+    each = [Deducted((Excluded(*part),), 1, 2) for part in parts]
+    forwards, backwards = sum(each, start=Deducted()), sum(reversed(each), start=Deducted())
+
+    assert sorted(forwards.excluded) == sorted(backwards.excluded)
+    assert (sum(amount for _, amount, _ in parts), len(parts), 2 * len(parts)) == (
+        forwards.amount, forwards.known_us, forwards.expected_us)  # fmt: skip

@@ -27,7 +27,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_registry_files_have_the_documented_columns(tmp_path: Path) -> None:
-    """All seven, with a row for every institution and meter."""
+    """All nine, with a row for every institution and meter."""
     of = fleet.build(12, 1, Month(2026, 10))
     paths = registry.write(of, tmp_path)
     assert {path.name for path in paths} == {f"{name}.csv" for name in registry.COLUMNS}
@@ -55,7 +55,7 @@ def test_the_default_month_is_the_last_closed_one_in_shanghai(tmp_path: Path) ->
     assert Month.last_closed(datetime(2026, 10, 31, 15, 59, tzinfo=UTC)) == Month(2026, 9)
     result = run("registry", tmp_path / "new", "--institutions", 2)
     assert result.exit_code == 0, result.output
-    assert "7 files for 2 institutions" in result.output
+    assert "9 files for 2 institutions" in result.output
 
 
 def test_options_come_from_the_environment_too(tmp_path: Path) -> None:

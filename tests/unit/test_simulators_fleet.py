@@ -109,6 +109,15 @@ def test_sub_meters_sum_to_less_than_their_parent() -> None:
                 assert sum(parts) < whole or parent is not main
 
 
+def test_what_an_indicator_leaves_out_and_what_flows_back_is_taken_off_once() -> None:
+    """Some institutions have one or the other, a check meter, a virtual meter; none of them is near the constraint for it."""
+    signs = {meter.code: each.sign(meter) for each in built(200).institutions for meter in each.meters if each.sign(meter) < 0}
+    assert signs == {"EM-06": -1}
+    assert any(each.sign(meter, export=True) == -1 for each in built(200).institutions for meter in each.meters)
+    assert {"check", "main", "sub"} == {meter.role for meter in meters(built(200))}
+    assert any(each.virtual for each in built(200).institutions)
+
+
 def test_registers_go_on_where_the_month_before_ended() -> None:
     """So that months published one after the other make one series, exports and charging sessions included."""
     october, november = fleet.build(12, 7, MONTH), fleet.build(12, 7, MONTH.next)

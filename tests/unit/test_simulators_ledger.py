@@ -55,11 +55,13 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 @dataclass
 class Answers:
-    """What a database would answer: columns by device, messages in quarantine, flags."""
+    """What a database would answer: columns by device, messages in quarantine, flags, months of virtual meters."""
 
     devices: dict[str, dict[Key, list[list[int]]]]
     quarantine: list[tuple[bytes, str]]
     flags: list[tuple[str, str, str, str]] = field(default_factory=list)
+    virtual: list[tuple[str, str, str, int, int]] = field(default_factory=list)
+    used: list[tuple[str, str, str, int]] = field(default_factory=list)
 
     def column(self, what: str, number: int, place: int = 0) -> list[int]:
         """A column of one device."""
@@ -75,7 +77,16 @@ def perfect(connection: sqlite3.Connection) -> Answers:
         devices["hours"][of.key] = [(of.derived.hours * 1_000_000).tolist(), of.derived.amounts.tolist()]
         months = {int(month.replace("-", "")): amount for month, amount in of.derived.months.items()}
         devices["months"][of.key] = [list(months), list(months.values())]
-    return Answers(devices, connection.execute("SELECT key, reason FROM message WHERE outcome = 'rejected'").fetchall())
+    quarantine = connection.execute("SELECT key, reason FROM message WHERE outcome = 'rejected'").fetchall()
+    return Answers(devices, quarantine, virtual=list(_virtual(connection, devices["months"])))
+
+
+def _virtual(connection: sqlite3.Connection, months: dict[Key, list[list[int]]]) -> Iterator[tuple[str, str, str, int, int]]:
+    """Special electricity less that of the data room, in the one month there is."""
+    for institution, meter in connection.execute("SELECT DISTINCT institution, meter FROM virtual"):
+        whole, room = (months[institution, "electricity", code, "energy_import_kwh"] for code in ("EM-05", "EM-06"))
+        assert whole[0] == room[0] == [202602]
+        yield institution, "electricity", meter, 202602, whole[1][0] - room[1][0]
 
 
 Change = Callable[[Answers], object]
@@ -91,6 +102,8 @@ def compared(connection: sqlite3.Connection, change: Change | None = None, tell:
         for key, columns in devices.items():
             comparison.found(what, key, columns)
     comparison.found_quarantine(answers.quarantine)
+    comparison.found_virtual(answers.virtual)
+    comparison.found_used(answers.used)
     return comparison.report(answers.flags)
 
 
@@ -230,6 +243,9 @@ WRONG: dict[str, Change] = {
     "meter-hours with another consumption": _edited("hours", 1, 10**15),
     "meter-months without consumption": _without("months"),
     "meter-months with another consumption": _edited("months", 1, 10**15),
+    "virtual meter-months": lambda answers: answers.virtual.append((*answers.virtual.pop()[:4], 1)),
+    "virtual meter-months missing": lambda answers: answers.virtual.pop(),
+    "verdicts on another consumption": lambda answers: answers.used.append(("XN-0001", "electricity_per_area", "2026-02-01", 1)),
     "flags raised without cause": lambda answers: answers.flags.append(("XN-0001", "electricity_per_area", "year", "2026-01-01")),
 }
 

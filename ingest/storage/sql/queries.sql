@@ -461,14 +461,16 @@ SET amount = excluded.amount, unallocated = excluded.unallocated,
 WHERE there.* IS DISTINCT FROM excluded.*
 
 -- name: affect_institutions
--- The institutions of every changed or marked channel-day, whatever the meter's role: a role may just have changed.
+-- The institutions of every changed or marked channel-day, whatever the meter's role: a role may just have changed. A charger may
+-- hang behind an electricity meter, and be left out of what that counts.
 INSERT INTO affected_day
-SELECT DISTINCT version.institution, meter.medium, touched.day
+SELECT DISTINCT version.institution, medium.medium, touched.day
 FROM (SELECT channel, day FROM changed_day
       UNION SELECT * FROM unnest(%(channel)s::int[], %(day)s::date[])) AS touched
 JOIN metering.channel USING (channel)
 JOIN metering.meter USING (meter)
 JOIN metering.meter_version AS version USING (meter)
+CROSS JOIN LATERAL (SELECT meter.medium UNION ALL SELECT 'electricity' WHERE meter.medium = 'charger') AS medium
 WHERE touched.day + 1 >= version.valid_from::date AND touched.day - 1 <= version.valid_to::date
 
 -- name: affect_region
@@ -490,27 +492,38 @@ WHERE NOT EXISTS (
     WHERE there.institution = affected.institution AND there.medium = affected.medium AND there.day = day.day::date)
 
 -- name: roll_up_institutions
--- A meter belongs to the institution and role it has as the day begins.
+-- What main meters add, each one whole first: a virtual one, or one less what flowed back, is known no longer than the part of it
+-- known shortest. So it is also where days prove less than their month: what the month adds is the least that any part adds.
+WITH affected AS MATERIALIZED (
+    SELECT DISTINCT institution, medium, day FROM affected_day
+), main AS (
+    SELECT affected.institution, affected.medium, affected.day, term.name,
+           sum(term.coefficient * coalesce(day.amount, 0)) AS amount,
+           min(coalesce(day.measured_us, 0)) AS measured_us, min(coalesce(day.measured_us + day.estimated_us, 0)) AS known_us,
+           sum(term.coefficient * coalesce(day.month_amount, 0)) AS month_amount,
+           min(coalesce(day.month_measured_us, 0)) AS month_measured_us,
+           min(coalesce(day.month_measured_us + day.month_estimated_us, 0)) AS month_known_us,
+           sum(term.coefficient * coalesce(day.year_amount, 0)) AS year_amount,
+           min(coalesce(day.year_measured_us, 0)) AS year_measured_us,
+           min(coalesce(day.year_measured_us + day.year_estimated_us, 0)) AS year_known_us
+    FROM affected
+    JOIN metering.sum_term AS term ON term.institution = affected.institution AND term.medium = affected.medium
+     AND term.kind = 'total' AND affected.day >= term.first_day AND affected.day < term.until_day
+    LEFT JOIN metering.consumption_day AS day ON day.channel = term.channel AND day.day = affected.day
+    GROUP BY affected.institution, affected.medium, affected.day, term.name
+)
 INSERT INTO metering.institution_day AS there
 SELECT affected.institution, affected.medium, affected.day,
-       coalesce(sum(day.amount), 0), coalesce(sum(day.measured_us), 0), coalesce(sum(day.estimated_us), 0),
-       count(main.channel) * (1000000 * metering.seconds_between(affected.day, affected.day + 1, region.timezone))::bigint,
-       coalesce(sum(day.month_amount), 0), coalesce(sum(day.month_measured_us), 0), coalesce(sum(day.month_estimated_us), 0),
-       coalesce(sum(day.year_amount), 0), coalesce(sum(day.year_measured_us), 0), coalesce(sum(day.year_estimated_us), 0)
-FROM (SELECT DISTINCT * FROM affected_day) AS affected
+       coalesce(sum(main.amount), 0), coalesce(sum(main.measured_us), 0), coalesce(sum(main.known_us - main.measured_us), 0),
+       count(main.name) * (1000000 * metering.seconds_between(affected.day, affected.day + 1, region.timezone))::bigint,
+       coalesce(sum(main.month_amount), 0), coalesce(sum(main.month_measured_us), 0),
+       coalesce(sum(main.month_known_us - main.month_measured_us), 0),
+       coalesce(sum(main.year_amount), 0), coalesce(sum(main.year_measured_us), 0),
+       coalesce(sum(main.year_known_us - main.year_measured_us), 0)
+FROM affected
 JOIN metering.institution USING (institution)
 JOIN metering.region USING (region)
-LEFT JOIN LATERAL (
-    SELECT channel.channel
-    FROM metering.meter_version AS version
-    JOIN metering.meter USING (meter)
-    JOIN metering.channel USING (meter)
-    WHERE version.institution = affected.institution AND version.role = 'main' AND meter.medium = affected.medium
-      AND metering.local_midnight(affected.day, region.timezone) >= version.valid_from
-      AND metering.local_midnight(affected.day, region.timezone) < version.valid_to
-      AND channel.register = CASE meter.medium WHEN 'water' THEN 'volume_m3' ELSE 'energy_import_kwh' END
-) AS main ON true
-LEFT JOIN metering.consumption_day AS day ON day.channel = main.channel AND day.day = affected.day
+LEFT JOIN main USING (institution, medium, day)
 GROUP BY affected.institution, affected.medium, affected.day, region.timezone
 ON CONFLICT (institution, medium, day) DO UPDATE
 SET amount = excluded.amount, measured_us = excluded.measured_us, estimated_us = excluded.estimated_us,
@@ -529,7 +542,7 @@ GROUP BY affected.institution, affected.medium, region.timezone, institution.ins
 
 -- name: quotas
 SELECT quota, indicator, period_kind, class, sub_class, climate_zone, heating_type, constraint_value, valid_from,
-       nullif(valid_to, 'infinity')
+       nullif(valid_to, 'infinity'), excludes
 FROM metering.quota WHERE source <> ''
 
 -- name: denominators
@@ -563,15 +576,15 @@ ORDER BY wanted.position, day.day
 
 -- name: expected_before
 -- What the main meters were expected to cover between a period's begin and the institution's first day with a row.
-SELECT wanted.position, coalesce(sum(1000000 * extract(epoch FROM
-           least(version.valid_to, metering.local_midnight(wanted.ends, wanted.timezone))
-           - greatest(version.valid_from, metering.local_midnight(wanted.begins, wanted.timezone)))), 0)::bigint
+SELECT wanted.position, (1000000 * sum(metering.seconds_between(
+           greatest(main.first_day, wanted.begins), least(main.until_day, wanted.ends), wanted.timezone)))::bigint
 FROM unnest(%(position)s::int[], %(institution)s::int[], %(medium)s::text[], %(from)s::date[], %(until)s::date[],
             %(timezone)s::text[]) AS wanted (position, institution, medium, begins, ends, timezone)
-JOIN metering.meter_version AS version ON version.institution = wanted.institution AND version.role = 'main'
- AND version.valid_from < metering.local_midnight(wanted.ends, wanted.timezone)
- AND version.valid_to > metering.local_midnight(wanted.begins, wanted.timezone)
-JOIN metering.meter ON meter.meter = version.meter AND meter.medium = wanted.medium
+CROSS JOIN LATERAL (
+    SELECT DISTINCT name, first_day, until_day FROM metering.sum_term AS term
+    WHERE term.institution = wanted.institution AND term.kind = 'total' AND term.medium = wanted.medium
+      AND term.first_day < wanted.ends AND term.until_day > wanted.begins
+) AS main
 GROUP BY wanted.position
 
 -- name: stale_levels
@@ -591,7 +604,8 @@ ON CONFLICT (institution, indicator, period_kind, period_start, day) DO UPDATE
 SET level = excluded.level, previous_level = excluded.previous_level, used = excluded.used,
     measured_us = excluded.measured_us, estimated_us = excluded.estimated_us, expected_us = excluded.expected_us,
     unit = excluded.unit, allowance = excluded.allowance, used_ratio = excluded.used_ratio, projected_ratio = excluded.projected_ratio,
-    quota = excluded.quota, denominator = excluded.denominator, missing = excluded.missing
+    quota = excluded.quota, denominator = excluded.denominator, missing = excluded.missing, excluded = excluded.excluded,
+    deducted_us = excluded.deducted_us, deducted_expected_us = excluded.deducted_expected_us
 WHERE there.* IS DISTINCT FROM excluded.*
 
 -- name: due_ticks
