@@ -264,6 +264,8 @@ class Bookings:
 
 def _share(advance: int, part_us: int, whole_us: int, value: int) -> int:
     """What the register has advanced by after a part of a step that began at `value`; its own value there is rounded half-even."""
+    if part_us == whole_us:
+        return advance
     quotient, remainder = divmod(advance * part_us, whole_us)
     twice = 2 * remainder
     return quotient + (twice > whole_us or (twice == whole_us and (value + quotient) % 2 == 1))

@@ -80,11 +80,16 @@ def settle(
                 bookings.book(one, reading.read_at)
         assert anchor is not None
         state = State(anchor, suspects, _copy(bookings.hour), bookings.day.copy())
-        if day >= through and stored.get(day) == state:
+        if day >= through and stored.get(day) == state and not _waits(channel, anchor, day):
             return _settled(channel, start, bookings, states, (day, state))
         states.append((day, state))
     bookings.close()
     return _settled(channel, start, bookings, states, None)
+
+
+def _waits(channel: Channel, anchor: Counted, day: Day) -> bool:
+    """Whether an exchange of that day, or before, has no reading yet that shows the new register: the next one settles it."""
+    return bool(channel.exchanges) and any(channel.exchanges_between(anchor.read_at, channel.calendar.day_start(day + 1)))
 
 
 def _exchange(
