@@ -15,6 +15,7 @@ settlement  marks -> readings      storage/settlement.py  which channel-hours ch
             -> indicators, levels  metering/quotas.py, metering/levels.py   against which quota, and how it stands
             -> flags               settler.py, announcer.py, metrics.py     /metrics, quota topics
 
-Beside them: `settings.py` (every setting), `cli.py` (the command), `demo.py` (all of it on real servers), `stack/` (those servers),
-`web/` (health), `alerts/` (rules, changed together with `metrics.py`), `storage/` (the only folder that knows SQL).
+Beside them: `settings.py` (every setting), `cli.py` and `commands/` (the command, one file a group), `demo/` (all of it on real
+servers), `stack/` (those servers), `web/` (health), `alerts/` (rules, changed together with `metrics.py`), `warden.py` (the
+quarantine's replay and caps), `storage/` (the only folder that knows SQL).
 """

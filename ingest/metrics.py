@@ -119,6 +119,18 @@ class Metrics:
         self.registry_version = Gauge("meterwarden_registry_version", "Version of the registry in use", registry=registry)
         self.quarantined = Gauge("meterwarden_quarantine_open", "Messages in quarantine, by reason", ["reason"], registry=registry)
         self.replayed = Counter("meterwarden_quarantine_replayed_total", "Messages replayed out of quarantine", registry=registry)
+        self.quarantine_bytes = Gauge("meterwarden_quarantine_bytes", "What it takes on disk, about", registry=registry)
+        self.quarantine_fill_ratio = Gauge(
+            "meterwarden_quarantine_fill_ratio",
+            "The highest of its size and the age of its oldest open message, over their caps",
+            registry=registry,
+        )
+        self.quarantine_warn_ratio = Gauge(
+            "meterwarden_quarantine_warn_ratio", "The share of a cap from which on to warn, as set", registry=registry
+        )
+        self.purged = Counter(
+            "meterwarden_quarantine_purged_total", "Messages deleted at a cap of the quarantine", ["state"], registry=registry
+        )
 
         # settlement
         self.settling = Gauge("meterwarden_settlement_active", "1 in the process that settles", registry=registry)
@@ -147,6 +159,8 @@ class Metrics:
         for reason in Reason:
             self.rejected.labels(reason)
             self.quarantined.labels(reason)
+        for state in ("open", "resolved"):
+            self.purged.labels(state)
         for kind in ("unavailable", "refused"):
             self.write_failures.labels(kind)
         for result in ("done", "failed"):

@@ -1,11 +1,14 @@
-"""The registry in use: read at start, and again whenever its version moves."""
+"""The registry in use: read at start and again whenever its version moves; and intake's decision with whichever that is."""
 
 import asyncio
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ingest.errors import Unavailable
+from ingest.intake import AcceptWindow, assess
+from ingest.messages import Assessed, Message
 from ingest.metrics import Metrics
 from ingest.registry import Registry
 from ingest.retry import delay_seconds
@@ -48,3 +51,9 @@ async def watch_registry(settings: Settings, present: Present, metrics: Metrics)
             metrics.database_up.set(False)
             log.warning("registry not watched, trying again", extra={"reason": str(error)})
             await asyncio.sleep(delay_seconds(5))
+
+
+def assessor(present: Present, settings: Settings) -> Callable[[Sequence[Message]], list[Assessed]]:
+    """`assess` with the registry in use and what the settings accept."""
+    window = AcceptWindow(settings.intake.back_us, settings.intake.ahead_us)
+    return lambda batch: assess(batch, present.registry, window, settings.intake.max_payload_bytes)

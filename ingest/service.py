@@ -28,22 +28,21 @@ from ingest.broker.leaving import queue_emptied
 from ingest.broker.session import Session
 from ingest.broker.subscriptions import Subscriptions
 from ingest.canary import Canary
-from ingest.errors import Reason, Refused, Unavailable
-from ingest.intake import AcceptWindow, assess
+from ingest.errors import Unavailable
 from ingest.members import watch_members
-from ingest.messages import Assessed, Message, Outcome
+from ingest.messages import Assessed, Outcome
 from ingest.metrics import READING_OUTCOMES, Metrics
 from ingest.persist import persist
-from ingest.present import Present, watch_registry
+from ingest.present import Present, assessor, watch_registry
 from ingest.registry import Registry
 from ingest.retry import delay_seconds, pause
 from ingest.settings import DatabaseSettings, Settings
 from ingest.settler import Clock, settle, utc_now
 from ingest.storage import members
 from ingest.storage.connection import connected
-from ingest.storage.quarantine import replay
 from ingest.storage.queries import QUERIES
 from ingest.storage.writer import Writer
+from ingest.warden import Warden
 from ingest.web.health import serve
 
 log = logging.getLogger(__name__)
@@ -62,12 +61,6 @@ async def intake(inbox: Inbox, present: Present, session: Session, writer: Write
         session.ack(batch)
         session.release(sum(map(size_bytes, batch)))
         count(metrics, assessed, outcomes)
-
-
-def assessor(present: Present, settings: Settings) -> Callable[[Sequence[Message]], list[Assessed]]:
-    """`assess` with the registry in use and what the settings accept."""
-    window = AcceptWindow(settings.intake.back_us, settings.intake.ahead_us)
-    return lambda batch: assess(batch, present.registry, window, settings.intake.max_payload_bytes)
 
 
 def count(metrics: Metrics, assessed: Sequence[Assessed], outcomes: Sequence[Outcome]) -> None:
@@ -113,6 +106,7 @@ async def _serving(settings: Settings, lines: Lines, started: Callable[[int], No
     """Run lines beside /metrics until they end; False where a signal came and they did not end within the grace period."""
     metrics = Metrics(CollectorRegistry())
     metrics.standings.most = settings.quota.exported_institutions
+    metrics.quarantine_warn_ratio.set(settings.quarantine.warn_ratio)
     async with serve(settings.http.host, settings.http.port, metrics.registry, metrics.conditions) as port:
         if started is not None:
             started(port)
@@ -152,7 +146,7 @@ async def _lines(settings: Settings, metrics: Metrics, clock: Clock, stopping: a
         helpers = [
             tasks.create_task(watch_registry(settings, present, metrics), name="meterwarden.registry"),
             tasks.create_task(watch_members(settings, metrics), name="meterwarden.members"),
-            tasks.create_task(_watch_quarantine(settings, present, metrics), name="meterwarden.quarantine"),
+            tasks.create_task(Warden(settings, present, metrics, clock).watch(), name="meterwarden.quarantine"),
         ]
         if settings.canary.enabled:
             metrics.canary_enabled.set(1)
@@ -214,21 +208,6 @@ async def _stop_in_order(
         helper.cancel()
 
 
-async def _watch_quarantine(settings: Settings, present: Present, metrics: Metrics) -> None:
-    """Replay what waited for its meter, whenever the registry has moved and every while; count what is open."""
-    writer = Writer(settings.database)
-    decide = assessor(present, settings)
-    while True:
-        try:
-            metrics.replayed.inc(await replay(writer, decide))
-            counts = await _quarantine_counts(settings.database)
-            for reason in Reason:
-                metrics.quarantined.labels(reason).set(counts.get(reason, 0))
-        except (Unavailable, Refused) as error:
-            log.warning("quarantine not replayed, trying again", extra={"reason": str(error)})
-        await asyncio.sleep(settings.intake.replay_seconds)
-
-
 async def _until_available(work: Callable[[], Awaitable[T]], metrics: Metrics, stopping: asyncio.Event) -> T | None:
     """Try until the database answers; None where the process is stopped meanwhile."""
     attempt = 0
@@ -249,8 +228,3 @@ async def _until_available(work: Callable[[], Awaitable[T]], metrics: Metrics, s
 async def _keep_notice(settings: DatabaseSettings, clock: Clock, topic: str, statement: str) -> None:
     async with connected(settings, autocommit=True) as connection:
         await connection.execute(QUERIES["insert_notice"], [clock(), topic, statement])
-
-
-async def _quarantine_counts(settings: DatabaseSettings) -> dict[str, int]:
-    async with connected(settings, autocommit=True) as connection:
-        return dict(await (await connection.execute(QUERIES["quarantine_counts"])).fetchall())

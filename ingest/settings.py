@@ -6,6 +6,7 @@ from files (`..._FILE`), so that they appear in no process list. A wrong setting
 
 import difflib
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -134,6 +135,27 @@ class CanarySettings(Part):
         return self
 
 
+class QuarantineSettings(Part):
+    """How much rejected messages may take before the oldest are deleted: resolved ones first. Alerts come before."""
+
+    max_age_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+    """Counted from arrival."""
+    max_mib: Annotated[int, Field(ge=1)] = 4096
+    """On disk, about: every message counts 500 bytes more than itself for its row and indexes."""
+    warn_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """From this share of a cap on, MeterwardenQuarantineNearCap fires."""
+
+    @property
+    def max_bytes(self) -> int:
+        """The cap on its size, in bytes."""
+        return self.max_mib * MIB
+
+    @property
+    def max_age(self) -> timedelta:
+        """The cap on its age."""
+        return timedelta(days=self.max_age_days)
+
+
 class HttpSettings(Part):
     """/metrics, /livez, /readyz."""
 
@@ -155,6 +177,7 @@ class Settings(BaseSettings):
     settlement: SettlementSettings = SettlementSettings()
     quota: QuotaSettings = QuotaSettings()
     canary: CanarySettings = CanarySettings()
+    quarantine: QuarantineSettings = QuarantineSettings()
     http: HttpSettings = HttpSettings()
     shutdown_grace_seconds: Seconds = 20
 

@@ -1,1 +1,13 @@
-"""The commands of `meterwarden`, one file each; `ingest.cli` puts them together."""
+"""What an operator can ask for, one file a group of commands; `ingest/cli.py` assembles them.
+
+run.py         the service
+drain.py       one worker leaves its group
+database.py    migrate, bootstrap
+registry.py    what is installed where
+quarantine/    what was rejected: list, show, replay, purge, export
+rebuild.py     derive everything again
+stack.py       servers on this machine
+demo.py        the main job on them
+given.py       the settings as the environment gives them
+progress.py    lines that say how far a command is
+"""

@@ -6,15 +6,21 @@ import sys
 import click
 
 from ingest import service
+from ingest.commands.given import settings_given
 from ingest.errors import Unavailable
 from ingest.logs import start_logging
-from ingest.settings import Settings
 from ingest.storage.members import other_members
 from ingest.words import words
 
 
-def drain(settings: Settings, *, last: bool) -> None:
-    """Leave the broker for good, as the client identifier of the settings; exits with 1 where it was stopped before the end."""
+@click.command()
+@click.option("--last", is_flag=True, help="although no other worker would receive what is published from then on")
+def drain(last: bool) -> None:
+    """Leave a group of workers for good (scale-in): unsubscribe, store what still arrives, end the session at the broker.
+
+    Run it with the settings of the worker that leaves, after that worker has been stopped.
+    """
+    settings = settings_given()
     start_logging("WARNING")
     try:
         others = asyncio.run(other_members(settings)) if settings.broker.share_group else []

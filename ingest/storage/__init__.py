@@ -4,7 +4,7 @@ queries.py          sql/queries.sql, every query the service runs, by name
 connection.py       how a connection is opened, and which errors are the world's
 binary.py           rows in PostgreSQL's binary COPY format
 writer.py           one batch of assessed messages -> one transaction -> outcomes
-quarantine.py       open messages whose cause is gone, replayed
+quarantine/         rejected messages: found, replayed, purged, kept within their caps
 registry.py         the registry as intake keeps it in memory
 registry_lines.py   one line of each registry file, checked by itself
 registry_csv.py     registry files -> checked lines that agree with each other

@@ -7,7 +7,7 @@ import click
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from ingest import cli
+from ingest.commands.given import settings_given
 from ingest.settings import Part, Settings, unknown_names, wrong_settings
 from schemas.topics import INTAKE_FILTERS
 
@@ -38,7 +38,7 @@ def _wrong() -> list[str]:
 def _refusal() -> list[str]:
     """What the command line says instead of starting."""
     with pytest.raises(click.ClickException) as refused:
-        cli._settings()
+        settings_given()
     first, *lines = refused.value.message.splitlines()
     assert "wrong settings, nothing was started:" == first
     return lines

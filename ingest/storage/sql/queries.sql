@@ -110,31 +110,102 @@ WHERE client_identifier <> %s AND EXISTS (SELECT FROM unnest(filters) AS held (f
 -- name: forget_member
 DELETE FROM metering.subscription WHERE client_identifier = %s
 
--- name: quarantine_replayable
--- Open messages whose unknown meters and registers are all registered now. Rows that another worker holds are its to replay.
-SELECT quarantine.quarantine, quarantine.topic, quarantine.payload, quarantine.qos, quarantine.retain, quarantine.received_at
+-- name: quarantine_horizon
+-- Every transaction below it has ended, so what it brought is visible to the next statement, or never will be.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text
+
+-- name: quarantine_waiting
+-- Open messages recorded from a horizon on whose unknown meters and registers are all registered now. Each meter or register is looked
+-- up once, however many messages wait for it; OFFSET 0 keeps that an index look-up also where nothing is known of the tables' sizes.
+WITH waiting AS MATERIALIZED (
+    SELECT quarantine, bytes, wanted FROM metering.quarantine
+    WHERE resolved_at IS NULL AND reason IN ('unknown_meter', 'unknown_register') AND wanted <> '{}'
+      AND recorded_in >= %(horizon)s::xid8
+), absent AS MATERIALIZED (
+    SELECT path FROM (SELECT DISTINCT unnest(wanted) AS path FROM waiting) AS paths
+    WHERE NOT EXISTS (
+        SELECT FROM (SELECT institution FROM metering.institution WHERE code = split_part(path, '/', 1) OFFSET 0) AS institution
+        CROSS JOIN LATERAL (
+            SELECT meter FROM metering.meter WHERE medium = split_part(path, '/', 2) AND code = split_part(path, '/', 3)
+              AND EXISTS (SELECT FROM metering.meter_version AS version
+                          WHERE version.meter = meter.meter AND version.institution = institution.institution)
+            OFFSET 0) AS meter
+        WHERE split_part(path, '/', 4) = ''
+           OR EXISTS (SELECT FROM metering.channel WHERE channel.meter = meter.meter AND channel.register = split_part(path, '/', 4))
+    )
+), held_up AS MATERIALIZED (
+    SELECT DISTINCT quarantine FROM (SELECT quarantine, unnest(wanted) AS path FROM waiting) AS wanted JOIN absent USING (path)
+)
+SELECT quarantine, bytes FROM waiting
+WHERE NOT EXISTS (SELECT FROM held_up WHERE held_up.quarantine = waiting.quarantine)
+ORDER BY quarantine
+
+-- name: quarantine_lock
+-- Rows that another worker holds are its to replay.
+SELECT quarantine, topic, payload, qos, retain, received_at
 FROM metering.quarantine
-WHERE quarantine.resolved_at IS NULL
-  AND quarantine.reason IN ('unknown_meter', 'unknown_register')
-  AND quarantine.wanted <> '{}'
-  AND quarantine.quarantine > %(after)s
-  AND NOT EXISTS (
-      SELECT FROM unnest(quarantine.wanted) AS wanted (path)
-      WHERE NOT EXISTS (
-          SELECT FROM metering.institution
-          JOIN metering.meter_version AS version USING (institution)
-          JOIN metering.meter USING (meter)
-          WHERE institution.code = split_part(wanted.path, '/', 1)
-            AND meter.medium = split_part(wanted.path, '/', 2)
-            AND meter.code = split_part(wanted.path, '/', 3)
-            AND (split_part(wanted.path, '/', 4) = '' OR EXISTS (
-                SELECT FROM metering.channel
-                WHERE channel.meter = meter.meter AND channel.register = split_part(wanted.path, '/', 4)))
-      )
-  )
-ORDER BY quarantine.quarantine
-LIMIT %(most)s
+WHERE quarantine = ANY (%s) AND resolved_at IS NULL
+ORDER BY quarantine
 FOR UPDATE SKIP LOCKED
+
+-- name: quarantine_matching
+-- What an operator's filter matches. Topics are compared as escaped text, which any bytes have. A gateway's batch that may name the
+-- meter comes with its payload: whether it does is not for SQL to say, since it may be no JSON.
+SELECT kept.quarantine, kept.bytes, kept.reason, kept.resolved_at IS NULL,
+       CASE WHEN %(meter)s::text IS NULL OR named.plainly THEN NULL ELSE kept.payload END
+FROM metering.quarantine AS kept
+CROSS JOIN LATERAL (SELECT encode(kept.topic, 'escape') AS topic) AS escaped
+CROSS JOIN LATERAL (
+    SELECT starts_with(escaped.topic, %(own_topic)s) OR EXISTS (
+        SELECT FROM unnest(kept.wanted) AS wanted (path)
+        WHERE wanted.path = %(meter)s OR starts_with(wanted.path, %(meter)s || '/')) AS plainly
+) AS named
+WHERE (%(ids)s::bigint[] IS NULL OR kept.quarantine = ANY (%(ids)s))
+  AND (%(reasons)s::text[] IS NULL OR kept.reason = ANY (%(reasons)s))
+  AND (%(state)s = 'all' OR (%(state)s = 'open') = (kept.resolved_at IS NULL))
+  AND (%(since)s::timestamptz IS NULL OR kept.received_at >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR kept.received_at < %(until)s)
+  AND (%(institution)s::text IS NULL
+       OR split_part(escaped.topic, '/', 2) = encode(convert_to(%(institution)s, 'UTF8'), 'escape'))
+  AND CASE
+      WHEN %(meter)s::text IS NULL OR named.plainly THEN true
+      WHEN starts_with(escaped.topic, %(gateway_topic)s)
+      THEN position(%(code)s::bytea IN kept.payload) > 0 OR position('\\u'::bytea IN kept.payload) > 0
+      ELSE false END
+ORDER BY kept.quarantine
+
+-- name: quarantine_messages
+SELECT quarantine, key, topic, CASE WHEN %(whole)s THEN payload END, octet_length(payload), qos, retain, received_at, stage, reason,
+       detail, failing, wanted, resolved_at, resolution
+FROM metering.quarantine WHERE quarantine = ANY (%(ids)s)
+ORDER BY quarantine
+
+-- name: quarantine_purge
+SELECT open, resolved, bytes FROM metering.purge_quarantine(%(ids)s::bigint[], %(state)s, %(author)s, %(because)s, %(filter)s)
+
+-- name: quarantine_held
+-- What all messages take, and when the oldest open one came: from two indexes alone, each read once.
+SELECT open.bytes + resolved.bytes, open.oldest
+FROM (SELECT coalesce(sum(bytes), 0) AS bytes, min(received_at) AS oldest
+      FROM metering.quarantine WHERE resolved_at IS NULL) AS open,
+     (SELECT coalesce(sum(bytes), 0) AS bytes FROM metering.quarantine WHERE resolved_at IS NOT NULL) AS resolved
+
+-- name: quarantine_oldest_open
+-- The oldest that came before an instant, as many as take so many bytes, and no more than a transaction should delete.
+SELECT quarantine FROM (
+    SELECT quarantine, sum(bytes) OVER (ORDER BY received_at, quarantine) - bytes AS before
+    FROM (SELECT quarantine, received_at, bytes FROM metering.quarantine
+          WHERE resolved_at IS NULL AND received_at < %(before)s
+          ORDER BY received_at, quarantine LIMIT %(most)s) AS oldest
+) AS summed WHERE before < %(bytes)s
+
+-- name: quarantine_oldest_resolved
+SELECT quarantine FROM (
+    SELECT quarantine, sum(bytes) OVER (ORDER BY received_at, quarantine) - bytes AS before
+    FROM (SELECT quarantine, received_at, bytes FROM metering.quarantine
+          WHERE resolved_at IS NOT NULL AND received_at < %(before)s
+          ORDER BY received_at, quarantine LIMIT %(most)s) AS oldest
+) AS summed WHERE before < %(bytes)s
 
 -- name: quarantine_resolve
 UPDATE metering.quarantine SET resolved_at = now(), resolution = 'replayed' WHERE quarantine = ANY (%s)
@@ -143,6 +214,8 @@ UPDATE metering.quarantine SET resolved_at = now(), resolution = 'replayed' WHER
 UPDATE metering.quarantine
 SET stage = %(stage)s, reason = %(reason)s, detail = %(detail)s, failing = %(failing)s, wanted = %(wanted)s
 WHERE quarantine = %(quarantine)s
+  AND (stage, reason, detail, failing, wanted)
+      IS DISTINCT FROM (%(stage)s, %(reason)s, %(detail)s, %(failing)s::int[], %(wanted)s::text[])
 
 -- name: quarantine_counts
 SELECT reason, count(*) FROM metering.quarantine WHERE resolved_at IS NULL GROUP BY reason
