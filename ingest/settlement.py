@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from ingest.metering.calendar import HOUR_US, Day, calendar, instant, period
+from ingest.metering.calendar import HOUR_US, Day, Instant, calendar, instant, period
 from ingest.metering.channel import Channel
 from ingest.metering.consumption import Settled, State, settle
 from ingest.metering.levels import Standing, Thresholds, fold
@@ -87,10 +87,20 @@ async def _fold(
     if not bounds:
         return {}
     readings = await store.readings(connection, bounds)
-    return {
-        number: settle(channels[number], starts.get(number), readings[number], stored.get(number, {}), spans[number].last)
-        for number in bounds
+
+    def settled(number: int, history: Mapping[Instant, int] | None = None) -> Settled:
+        return settle(channels[number], starts.get(number), readings[number], stored.get(number, {}), spans[number].last, history)
+
+    found = {number: settled(number) for number in bounds}
+    wanting = {
+        number: channels[number].calendar.hour(starts[number][1].anchor.read_at)
+        for number, one in found.items()
+        if one.wants_history
     }
+    if wanting:
+        history = await store.measured_hours(connection, wanting)
+        found |= {number: settled(number, history[number]) for number in wanting}
+    return found
 
 
 def _resume_at(channel: Channel, start: tuple[Day, State] | None) -> int | None:

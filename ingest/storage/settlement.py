@@ -11,8 +11,9 @@ from psycopg.types.json import Jsonb
 
 from ingest.metering.bookings import DayTally, Tally
 from ingest.metering.calendar import Calendar, Day, Instant, calendar, instant, moment
-from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Version
+from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Exchange, Version
 from ingest.metering.consumption import Settled, State
+from ingest.metering.profile import LIKE_DAYS_BACK_US
 from ingest.metering.steps import Counted
 from ingest.storage import binary
 from ingest.storage.connection import Connection
@@ -57,7 +58,19 @@ async def channels(connection: Connection, numbers: Iterable[int]) -> dict[int, 
     for channel, timezone, decimals, valid_from, ratio, capacity, quantum, digits, interval_s in await cursor.fetchall():
         zones[channel] = calendar(timezone)
         versions[channel].append(_version(decimals, valid_from, ratio, capacity, quantum, digits, interval_s))
-    return {channel: Channel(channel, zones[channel], tuple(found)) for channel, found in versions.items()}
+    exchanges = await _exchanges(connection, list(versions))
+    return {
+        channel: Channel(channel, zones[channel], tuple(found), tuple(exchanges.get(channel, ())))
+        for channel, found in versions.items()
+    }
+
+
+async def _exchanges(connection: Connection, channels: list[int]) -> dict[int, list[Exchange]]:
+    cursor = await connection.execute(QUERIES["settling_exchanges"], [channels])
+    found: dict[int, list[Exchange]] = defaultdict(list)
+    for channel, *exchange in await cursor.fetchall():
+        found[channel].append(Exchange(*exchange))
+    return found
 
 
 def _version(
@@ -116,6 +129,20 @@ async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | N
     return found
 
 
+async def measured_hours(connection: Connection, before: Mapping[int, Instant]) -> dict[int, dict[Instant, int]]:
+    """The amounts of the wholly measured hours of each channel before an instant, as far back as like days go."""
+    parameters = {
+        "channel": list(before),
+        "from": [moment(until - LIKE_DAYS_BACK_US) for until in before.values()],
+        "until": [moment(until) for until in before.values()],
+    }
+    cursor = await connection.execute(QUERIES["measured_hours"], parameters, binary=True)
+    found: dict[int, dict[Instant, int]] = {channel: {} for channel in before}
+    for channel, hour, amount in await cursor.fetchall():
+        found[channel][hour] = amount
+    return found
+
+
 def _timestamp(at: Instant | None, otherwise: str) -> str:
     return otherwise if at is None else moment(at).isoformat()
 
@@ -140,6 +167,7 @@ async def write(connection: Connection, settled: Mapping[int, Settled]) -> None:
     for what in ("hour", "day", "state", "event"):
         await _delete_stale(connection, what)
         await connection.execute(QUERIES[f"upsert_{what}s"])
+    await connection.execute(QUERIES["mark_later_silences"])
     await connection.execute(QUERIES["roll_up_months"])
     await connection.execute(QUERIES["roll_up_years"])
 

@@ -245,6 +245,20 @@ JOIN metering.region USING (region)
 WHERE channel.channel = ANY (%s) AND channel.kind = 'cumulative'
 ORDER BY channel.channel, version.valid_from
 
+-- name: settling_exchanges
+SELECT channel, (extract(epoch FROM exchanged_at) * 1000000)::bigint, old_final, new_initial
+FROM metering.exchange WHERE channel = ANY (%s) ORDER BY channel, exchanged_at
+
+-- name: measured_hours
+-- What like days are made of: wholly measured hours before a channel's fold resumes.
+SELECT span.channel, (extract(epoch FROM hour.hour) * 1000000)::bigint, hour.amount
+FROM unnest(%(channel)s::int[], %(from)s::timestamptz[], %(until)s::timestamptz[]) AS span (channel, begins, ends)
+CROSS JOIN LATERAL (
+    SELECT hour, amount FROM metering.consumption_hour AS hour
+    WHERE hour.channel = span.channel AND hour.hour >= span.begins AND hour.hour < span.ends AND hour.measured_us = 3600000000
+    OFFSET 0
+) AS hour
+
 -- name: start_states
 -- The state after the last day before each channel's first marked day.
 SELECT state.*
@@ -296,6 +310,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS settled_hour (LIKE metering.consumption_hou
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_day (LIKE metering.consumption_day) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_state (LIKE metering.day_state) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_event (LIKE metering.channel_event) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS changed_hour (channel int NOT NULL, hour timestamptz NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS changed_day (channel int NOT NULL, day date NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (institution int NOT NULL, medium text NOT NULL, day date NOT NULL)
 ON COMMIT DELETE ROWS;
@@ -312,7 +327,8 @@ CROSS JOIN LATERAL (
 WHERE NOT EXISTS (SELECT FROM settled_hour AS new WHERE new.channel = stale.channel AND new.hour = stale.hour)
 
 -- name: delete_hour
-DELETE FROM metering.consumption_hour WHERE channel = %s AND hour = %s
+WITH gone AS (DELETE FROM metering.consumption_hour WHERE channel = %s AND hour = %s RETURNING channel, hour)
+INSERT INTO changed_hour SELECT * FROM gone
 
 -- name: stale_days
 SELECT stale.channel, stale.day
@@ -354,11 +370,36 @@ WHERE NOT EXISTS (
 DELETE FROM metering.channel_event WHERE channel = %s AND found_at = %s AND from_at = %s AND kind = %s
 
 -- name: upsert_hours
-INSERT INTO metering.consumption_hour AS there SELECT * FROM settled_hour
-ON CONFLICT (channel, hour) DO UPDATE
-SET amount = excluded.amount, measured_us = excluded.measured_us, estimated_us = excluded.estimated_us
-WHERE (there.amount, there.measured_us, there.estimated_us)
-      IS DISTINCT FROM (excluded.amount, excluded.measured_us, excluded.estimated_us)
+-- Changed hours are noted where the fold stopped before the last reading: silences after that may take their shape from them.
+WITH changed AS (
+    INSERT INTO metering.consumption_hour AS there SELECT * FROM settled_hour
+    ON CONFLICT (channel, hour) DO UPDATE
+    SET amount = excluded.amount, measured_us = excluded.measured_us, estimated_us = excluded.estimated_us
+    WHERE (there.amount, there.measured_us, there.estimated_us)
+          IS DISTINCT FROM (excluded.amount, excluded.measured_us, excluded.estimated_us)
+    RETURNING channel, hour
+)
+INSERT INTO changed_hour SELECT channel, hour FROM changed
+WHERE channel = ANY (SELECT channel FROM settled_range WHERE hour_until < 'infinity')
+
+-- name: mark_later_silences
+-- Silences behind the replaced range, short enough for like days, whose like days may have changed: at most four weeks and a day on.
+INSERT INTO metering.mark (channel, utc_hour)
+SELECT array_agg(channel), array_agg(utc_hour)
+FROM (
+    SELECT DISTINCT silence.channel, unnest(ARRAY[floor(extract(epoch FROM silence.from_at) / 3600),
+                                                  floor(extract(epoch FROM silence.to_at) / 3600)])::int AS utc_hour
+    FROM (SELECT channel, min(hour) AS first, max(hour) AS last FROM changed_hour GROUP BY channel) AS changed
+    JOIN settled_range AS range USING (channel)
+    CROSS JOIN LATERAL (
+        SELECT event.channel, event.from_at, event.to_at FROM metering.channel_event AS event
+        WHERE event.channel = changed.channel AND event.found_at > changed.first
+          AND event.found_at < changed.last + interval '33 days' AND event.kind IN ('like_days', 'unallocated')
+          AND event.from_at >= range.hour_until AND event.from_at < changed.last + interval '29 days'
+          AND event.to_at - event.from_at <= interval '72 hours' OFFSET 0
+    ) AS silence
+) AS stale
+HAVING count(*) > 0
 
 -- name: upsert_days
 WITH changed AS (
