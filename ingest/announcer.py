@@ -1,21 +1,21 @@
 """Publishes quota states, retained, level-triggered: all of them at connect, then every change.
 
 One topic an institution and indicator: the most serious of its periods. What is sent is kept in an append-only log. Publishing goes
-through aiomqtt, a client nobody here wrote; receiving (broker.py) cannot, because it acknowledges before our commit.
+through aiomqtt, a client nobody here wrote; receiving (broker/session.py) cannot, because it acknowledges before our commit.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from pathlib import Path
 from typing import Final
 
 import aiomqtt
 
+from ingest.broker.client import client
 from ingest.metrics import Metrics
 from ingest.retry import delay_seconds
 from ingest.settings import BrokerSettings
-from ingest.tls import tls_context
+from ingest.tls import explained
 from schemas import topics
 from schemas.quota import Level, QuotaAlert
 
@@ -50,40 +50,25 @@ class Announcer:
         attempt = 0
         while True:
             try:
-                async with self._client() as client:
+                async with client(self._settings, "quota") as broker:
                     attempt = 0
-                    await self._publish_changes(client)
+                    await self._publish_changes(broker)
             except (aiomqtt.MqttError, OSError) as error:
                 attempt += 1
-                log.warning("quota states wait for the broker", extra={"reason": str(error), "attempt": attempt})
+                log.warning("quota states wait for the broker", extra={"reason": explained(error), "attempt": attempt})
                 await asyncio.sleep(delay_seconds(attempt))
 
-    async def _publish_changes(self, client: aiomqtt.Client) -> None:
+    async def _publish_changes(self, broker: aiomqtt.Client) -> None:
         published: dict[str, str] = {}
         while True:
             self._changed.clear()
             for topic, statement in list(self._wanted.items()):
                 if published.get(topic) != statement:
-                    await client.publish(topic, statement, qos=1, retain=True)
+                    await broker.publish(topic, statement, qos=1, retain=True)
                     published[topic] = statement
                     self._metrics.quota_published.inc()
                     await self._keep_notice(topic, statement)
             await self._changed.wait()
-
-    def _client(self) -> aiomqtt.Client:
-        settings = self._settings
-        password = None
-        if settings.password_file is not None:
-            password = Path(settings.password_file).read_text(encoding="utf-8").strip()
-        return aiomqtt.Client(
-            settings.host,
-            settings.port,
-            identifier=f"{settings.client_identifier}-quota",
-            username=settings.username,
-            password=password,
-            protocol=aiomqtt.ProtocolVersion.V5,
-            tls_context=tls_context(settings),
-        )
 
 
 def most_serious(standings: Iterable[QuotaAlert]) -> list[QuotaAlert]:

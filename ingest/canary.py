@@ -10,11 +10,11 @@ import logging
 import math
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Final
 
 import aiomqtt
 
+from ingest.broker.client import client
 from ingest.errors import Unavailable
 from ingest.metrics import Metrics
 from ingest.registry import CANARY, CANARY_CHANNEL
@@ -22,7 +22,6 @@ from ingest.retry import delay_seconds
 from ingest.settings import Settings
 from ingest.storage.connection import Connection, connected
 from ingest.storage.queries import QUERIES
-from ingest.tls import tls_context
 from schemas import topics
 from schemas.reading import ElectricityReading
 
@@ -52,9 +51,12 @@ class Canary:
         attempt = 0
         while True:
             try:
-                async with self._client() as client, connected(self._settings.database, autocommit=True) as connection:
+                async with (
+                    client(self._settings.broker, "canary") as publisher,
+                    connected(self._settings.database, autocommit=True) as connection,
+                ):
                     while True:
-                        await self._fly(client, connection)
+                        await self._fly(publisher, connection)
                         attempt = 0
                         await asyncio.sleep(self._settings.canary.every_seconds)
             except (aiomqtt.MqttError, OSError, Unavailable, TimeoutError) as error:
@@ -62,13 +64,13 @@ class Canary:
                 log.warning("the canary did not come home, trying again", extra={"reason": str(error) or "not seen in time"})
                 await asyncio.sleep(delay_seconds(attempt))
 
-    async def _fly(self, client: aiomqtt.Client, connection: Connection) -> None:
+    async def _fly(self, publisher: aiomqtt.Client, connection: Connection) -> None:
         """One flight; raises TimeoutError where it is not seen in time."""
         async with asyncio.timeout(self._settings.canary.within_seconds / 2):
             while not self._metrics.connected:  # before we are subscribed there is nobody to hear it
                 await asyncio.sleep(FIRST_LOOK_SECONDS)
             left, read_at = time.monotonic(), datetime.now(UTC)
-            await client.publish(_TOPIC, _reading(read_at), qos=1)
+            await publisher.publish(_TOPIC, _reading(read_at), qos=1)
             wait = FIRST_LOOK_SECONDS
             while not await _is_stored(connection, read_at):
                 await asyncio.sleep(wait)
@@ -76,21 +78,6 @@ class Canary:
         self._seen = time.monotonic()
         self._metrics.canary_latency.observe(self._seen - left)
         self._metrics.canary_seen.set_to_current_time()
-
-    def _client(self) -> aiomqtt.Client:
-        settings = self._settings.broker
-        password = None
-        if settings.password_file is not None:
-            password = Path(settings.password_file).read_text(encoding="utf-8").strip()
-        return aiomqtt.Client(
-            settings.host,
-            settings.port,
-            identifier=f"{settings.client_identifier}-canary",
-            username=settings.username,
-            password=password,
-            protocol=aiomqtt.ProtocolVersion.V5,
-            tls_context=tls_context(settings),
-        )
 
 
 _TOPIC: Final = topics.meter_reading(*CANARY)

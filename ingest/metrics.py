@@ -18,21 +18,21 @@ WRITE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Condition:
-    """A yes or no that readiness asks for and /metrics shows as 1 or 0."""
+    """A yes or no that readiness asks for and /metrics shows as 1 or 0. Who knows a part of it says so under a name of its own."""
 
     def __init__(self, gauge: Gauge) -> None:
         """No, at first."""
         self._gauge = gauge
-        self._holds = False
+        self._parts: dict[str, bool] = {}
 
     def __bool__(self) -> bool:
-        """Whether it holds."""
-        return self._holds
+        """Whether it holds: every part that was ever named."""
+        return bool(self._parts) and all(self._parts.values())
 
-    def set(self, holds: bool) -> None:
-        """Change it."""
-        self._holds = holds
-        self._gauge.set(holds)
+    def set(self, holds: bool, part: str = "") -> None:
+        """Change it, or the part of it that the caller knows."""
+        self._parts[part] = holds
+        self._gauge.set(bool(self))
 
 
 class Conditions:
@@ -97,8 +97,25 @@ class Metrics:
             "meterwarden_broker_sessions_taken_over_total", "Times another client used our identifier", registry=registry
         )
         self.reading_paused = Gauge("meterwarden_broker_reading_paused", "1 while too much is uncommitted", registry=registry)
+        self.broker_dropped = Gauge(
+            "meterwarden_broker_dropped_messages",
+            "By the broker's own count: messages dropped since it started, for any client, because a queue was full",
+            ["broker"],
+            registry=registry,
+        )
+        self.broker_stored = Gauge(
+            "meterwarden_broker_stored_messages",
+            "By the broker's own count: messages it holds, those queued for absent or slow clients and retained ones",
+            ["broker"],
+            registry=registry,
+        )
+        self.broker_clients = Gauge(
+            "meterwarden_broker_clients", "By the broker's own count: clients connected to it", ["broker"], registry=registry
+        )
         self.database_up = Condition(
-            Gauge("meterwarden_database_up", "1 while intake's last use of it succeeded", registry=registry)
+            Gauge(
+                "meterwarden_database_up", "1 while the last uses of it by intake and by the registry succeeded", registry=registry
+            )
         )
         self.canary_latency = Histogram(
             "meterwarden_canary_latency_seconds",

@@ -1,7 +1,7 @@
 """A batch, committed whatever it takes: the message's fault and the world's are told apart.
 
 The world's faults are tried again for ever, with backoff and jitter, and nothing is discarded. An error that may be a message's own
-halves the batch down to one message; if that one still fails while a probe through the same statements commits, the message is at
+halves the batch down to one message; if that one still fails between two probes through the same statements that commit, it is at
 fault and is quarantined. So no message can stop the line, and no state of the world can empty it.
 """
 
@@ -38,10 +38,10 @@ async def persist(
         try:
             outcomes += await _halving(writer, batch[len(outcomes) :], metrics)
             attempt = 0
-            metrics.database_up.set(True)
+            metrics.database_up.set(True, "intake")
         except Unavailable as error:
             attempt += 1
-            metrics.database_up.set(False)
+            metrics.database_up.set(False, "intake")
             metrics.write_failures.labels("unavailable").inc()
             seconds = delay_seconds(attempt)
             log.warning("batch not committed, trying again", extra={"reason": str(error), "attempt": attempt, "seconds": seconds})
@@ -53,21 +53,29 @@ async def _halving(writer: BatchWriter, batch: Sequence[Assessed], metrics: Metr
     """Commit a batch, or its first half, or the quarantine of its first message; at least one message is decided."""
     try:
         return await writer.write(batch)
-    except Refused as refusal:
+    except Refused:
         metrics.write_failures.labels("refused").inc()
         if len(batch) > 1:
             return await _halving(writer, batch[: (len(batch) + 1) // 2], metrics)
-        return await _judge(writer, batch[0], refusal)
+        return await _judge(writer, batch[0])
 
 
-async def _judge(writer: BatchWriter, assessed: Assessed, refusal: Refused) -> list[Outcome]:
-    """One message that the database refuses: at fault if a probe commits, else the world is."""
+async def _judge(writer: BatchWriter, assessed: Assessed) -> list[Outcome]:
+    """One message that the database refused: at fault if refused again between two probes that commit, else the world is.
+
+    A fault of the world that is mended, or arises, beside a single probe would pass for the message's own.
+    """
     try:
         await writer.probe()
-        poison = Assessed(assessed.message, rejected=Rejected(Stage.STORE, Reason.UNSTORABLE, str(refusal)))
+        try:
+            return await writer.write([assessed])
+        except Refused as again:
+            refusal = str(again)
+        await writer.probe()
+        poison = Assessed(assessed.message, rejected=Rejected(Stage.STORE, Reason.UNSTORABLE, refusal))
         outcomes = await writer.write([poison])
     except Refused as error:
         raise Unavailable(f"database refuses every message: {error}") from error
-    log.error("message quarantined as unstorable", extra={"reason": str(refusal), "topic": repr(assessed.message.topic)})
+    log.error("message quarantined as unstorable", extra={"reason": refusal, "topic": repr(assessed.message.topic)})
     assessed.rejected = poison.rejected
     return outcomes

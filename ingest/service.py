@@ -27,6 +27,7 @@ from ingest.batching import Inbox, size_bytes
 from ingest.broker.leaving import queue_emptied
 from ingest.broker.session import Session
 from ingest.broker.subscriptions import Subscriptions
+from ingest.broker.watch import watch
 from ingest.canary import Canary
 from ingest.errors import Unavailable
 from ingest.members import watch_members
@@ -147,6 +148,7 @@ async def _lines(settings: Settings, metrics: Metrics, clock: Clock, stopping: a
             tasks.create_task(watch_registry(settings, present, metrics), name="meterwarden.registry"),
             tasks.create_task(watch_members(settings, metrics), name="meterwarden.members"),
             tasks.create_task(Warden(settings, present, metrics, clock).watch(), name="meterwarden.quarantine"),
+            tasks.create_task(watch(settings.broker, metrics), name="meterwarden.broker"),
         ]
         if settings.canary.enabled:
             metrics.canary_enabled.set(1)

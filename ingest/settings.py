@@ -46,8 +46,20 @@ class BrokerSettings(Part):
     receive_maximum: Annotated[int, Field(ge=1, le=65535)] = 20_000
     connect_timeout_seconds: Seconds = 10
     tls_ca_file: Path | None = None
+    """The authorities that may have signed the broker's certificate. Set: TLS. Not set: in the clear."""
     tls_certificate_file: Path | None = None
+    """Our certificate, for a broker that asks for one (mutual TLS)."""
     tls_key_file: Path | None = None
+    """Its key, where that is not in the same file."""
+
+    @model_validator(mode="after")
+    def a_certificate_means_tls(self) -> Self:
+        """Whoever names a certificate expects TLS, and must not connect in the clear."""
+        if self.tls_ca_file is None and (self.tls_certificate_file or self.tls_key_file):
+            raise ValueError("tls_certificate_file and tls_key_file need tls_ca_file, or the connection is made without TLS")
+        if self.tls_certificate_file is None and self.tls_key_file:
+            raise ValueError("tls_key_file needs tls_certificate_file")
+        return self
 
 
 class DatabaseSettings(Part):
@@ -56,7 +68,7 @@ class DatabaseSettings(Part):
     url: SecretStr = SecretStr("postgresql://meterwarden_writer@127.0.0.1/meterwarden")
     password_file: Path | None = None
     connect_timeout_seconds: Annotated[int, Field(ge=2, le=60)] = 5
-    statement_timeout_seconds: Annotated[int, Field(ge=5)] = 60
+    statement_timeout_seconds: Annotated[int, Field(ge=2)] = 60
 
 
 class BatchSettings(Part):

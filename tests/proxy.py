@@ -106,7 +106,10 @@ class Proxy:
         self.deaf = True
 
     def forget_links(self) -> None:
-        """Go deaf on the connections there are, as a firewall that lost its state; new ones work."""
+        """Go deaf on the connections there are, as a firewall that lost its state: neither side hears of the other's end either.
+
+        New ones work.
+        """
         for link in self.links:
             link.deaf = True
 
@@ -143,6 +146,8 @@ class Proxy:
         ]
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            if link.deaf:
+                await asyncio.wait(pumps)
         finally:
             for pump in pumps:
                 pump.cancel()

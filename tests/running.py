@@ -84,7 +84,7 @@ class Service:
 
     @property
     def pid(self) -> int:
-        """Of the present process, or the last one."""
+        """The process as of now: another one after every `start`."""
         assert self._process is not None
         return self._process.pid
 

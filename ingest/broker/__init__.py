@@ -2,4 +2,6 @@
 
 session.py      a persistent session, made again for ever; acknowledges batches
 connection.py   one connection: bytes -> lists of messages; keepalive
+watch.py        what the broker says of itself, into /metrics
+client.py       an aiomqtt client, for that and for quota states
 """

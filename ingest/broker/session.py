@@ -23,7 +23,7 @@ from ingest.messages import Message
 from ingest.metrics import Metrics
 from ingest.retry import delay_seconds, pause
 from ingest.settings import BrokerSettings
-from ingest.tls import tls_context
+from ingest.tls import explained, tls_context
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Session:
                 await connection.closed
             except (Disconnected, OSError, TimeoutError) as error:
                 if not self._stopping.is_set():
-                    log.warning("no connection to the broker", extra={"reason": _words(error), "host": self._settings.host})
+                    log.warning("no connection to the broker", extra={"reason": explained(error), "host": self._settings.host})
             finally:
                 self._metrics.connected.set(False)
                 if self._connection is not None:
@@ -206,7 +206,3 @@ class Session:
                     "give every worker a client identifier of its own (METERWARDEN_BROKER__CLIENT_IDENTIFIER)"
                 )
         await pause(self._stopping, seconds)
-
-
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -11,7 +11,7 @@ Everything that can go wrong on somebody's machine is a StackError that says wha
 """
 
 from ingest.stack.errors import StackError
-from ingest.stack.mosquitto import Mosquitto
+from ingest.stack.mosquitto import Mosquitto, Tls
 from ingest.stack.packages import Programs, programs
 from ingest.stack.ports import free_port
 from ingest.stack.postgres import Postgres
@@ -28,6 +28,7 @@ __all__ = [
     "Stack",
     "StackError",
     "State",
+    "Tls",
     "free_port",
     "programs",
     "stack_down",

@@ -1,9 +1,11 @@
-"""mosquitto 2 with passwords, access rules and persistence."""
+"""mosquitto 2 on the configuration that the project ships."""
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -17,44 +19,24 @@ SIMULATOR_USER = "simulator"
 PASSWORD_BYTES = 18
 SALT_BYTES = 12  # the length mosquitto 2.0 expects
 ITERATIONS = 101  # its own default: a generated password needs no more
-# Comments stand on lines of their own: mosquitto takes the rest of a setting's line as its argument.
-CONFIGURATION = """\
-listener {port} 127.0.0.1
-allow_anonymous false
-password_file {directory}/passwords
-acl_file {directory}/access
-persistence true
-persistence_location {directory}/
-# Seconds between two saves: a broker that is killed forgets what came since, and the guarantees page says so.
-autosave_interval 1800
-# While the service or its database is down the queue is the broker's to hold, so it has no limit.
-max_queued_messages 0
-# The client's own receive maximum is what bounds messages in flight.
-max_inflight_messages 65535
-max_packet_size 1048576
-# A session that nobody has taken up for two weeks is given up, else its queue would grow for ever.
-persistent_client_expiration 14d
-# Acknowledgements are small: they would wait for company.
-set_tcp_nodelay true
-{extra}
-"""
-ACCESS = f"""\
-# The service reads what meters send, and publishes quota states.
-user {INGEST_USER}
-topic read metering/#
-topic read $SYS/#
-topic readwrite meterwarden/#
-topic write metering/meterwarden/electricity/canary/reading
-
-# The simulator stands for every meter and gateway.
+SHIPPED = Path(__file__).with_name("shipped")
+"""The project's own broker configuration, deploy/mosquitto: what runs here is what is shipped, but for paths and ports."""
+SIMULATOR_ACCESS = f"""
+# Added by the embedded stack: the simulator stands for every meter and gateway.
 user {SIMULATOR_USER}
 topic readwrite metering/#
 topic read meterwarden/#
 topic read $SYS/#
-
-# Anybody may publish below the institution whose name it bears: a gateway speaks for its own institution only.
-pattern write metering/%u/#
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Makes the broker listen with TLS as well: ca.crt, server.crt and server.key are in this directory."""
+
+    directory: Path
+    mutual: bool = False
+    """Ask for a client's certificate; its common name is the user."""
 
 
 class Mosquitto(Server):
@@ -65,6 +47,7 @@ class Mosquitto(Server):
     def __init__(self, programs: Programs, directory: Path, port: int, passwords: Mapping[str, str], *, linger: bool) -> None:
         super().__init__(programs, directory, port, linger=linger)
         self._passwords = dict(passwords)
+        self.tls_port: int | None = None
 
     @classmethod
     def create(
@@ -75,6 +58,7 @@ class Mosquitto(Server):
         extra: str = "",
         *,
         users: Mapping[str, str] | None = None,
+        tls: Tls | None = None,
         linger: bool = False,
     ) -> Self:
         """A broker not started yet. `users`: further names and passwords; `extra`: lines at the end of its configuration."""
@@ -82,9 +66,9 @@ class Mosquitto(Server):
         passwords = {**generated, **(users or {})}
         server = cls(programs, places.provide(directory), port or free_port(), passwords, linger=linger)
         server._write_passwords()
-        places.write(directory / "access", ACCESS, 0o600)
-        configuration = CONFIGURATION.format(port=server.port, directory=directory, extra=extra)
-        places.write(directory / "mosquitto.conf", configuration)
+        server._write_configuration(extra)
+        if tls is not None:
+            server._listen_with_tls(tls)
         return server
 
     def password(self, user: str) -> str:
@@ -98,6 +82,28 @@ class Mosquitto(Server):
     def ready(self) -> bool:
         """True if it accepts connections: it does not before the saved sessions are loaded."""
         return process.accepts(self.port)
+
+    def _write_configuration(self, extra: str) -> None:
+        places.provide(self.directory / "listeners")
+        plain = self._shipped("mosquitto.conf", f"listener {self.port} 127.0.0.1")
+        places.write(self.directory / "mosquitto.conf", f"{plain}{extra}\n")
+        places.write(self.directory / "access", (SHIPPED / "access").read_text(encoding="utf-8") + SIMULATOR_ACCESS, 0o600)
+
+    def _listen_with_tls(self, tls: Tls) -> None:
+        self.tls_port = free_port()
+        given = self._shipped("listeners/tls.conf", f"listener {self.tls_port} 127.0.0.1")
+        if tls.mutual:
+            given = re.sub(r"^#(?=(cafile|require_certificate|use_identity_as_username) )", "", given, flags=re.MULTILINE)
+        files = places.provide(self.directory / "tls")
+        for name, mode in (("ca.crt", 0o644), ("server.crt", 0o644), ("server.key", 0o600)):
+            places.write(files / name, (tls.directory / name).read_text(encoding="utf-8"), mode)
+        places.write(self.directory / "listeners" / "tls.conf", given)
+
+    def _shipped(self, name: str, listener: str) -> str:
+        """A shipped file, with this broker's paths and this listener in place of its own."""
+        text = (SHIPPED / name).read_text(encoding="utf-8")
+        text = re.sub("/mosquitto/(config|data)", str(self.directory), text)
+        return re.sub("^listener .*$", listener, text, flags=re.MULTILINE)
 
     def _write_passwords(self) -> None:
         lines = "".join(f"{user}:{_hashed(password)}\n" for user, password in self._passwords.items())

@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from ingest.errors import Unavailable
 from ingest.settings import DatabaseSettings
+from ingest.storage.queries import QUERIES
 
 Connection = AsyncConnection[tuple[Any, ...]]
 
@@ -37,13 +38,10 @@ def conninfo(settings: DatabaseSettings) -> str:
 
 
 async def connect(settings: DatabaseSettings, *, autocommit: bool = False) -> Connection:
-    """An open connection in UTC. Raises Unavailable."""
+    """An open connection in UTC, none of whose transactions outlives this end of it for long. Raises Unavailable."""
     try:
         connection = await AsyncConnection.connect(conninfo(settings), autocommit=autocommit)
-        await connection.execute(
-            "SELECT set_config('timezone', 'UTC', false), set_config('statement_timeout', %s, false)",
-            [f"{settings.statement_timeout_seconds}s"],
-        )
+        await connection.execute(QUERIES["set_up_session"], {"seconds": settings.statement_timeout_seconds})
         if not autocommit:
             await connection.commit()
     except (psycopg.Error, OSError) as error:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import aiomqtt
 
+from ingest.retry import pause
 from ingest.stack import Mosquitto
 from tests.faults.stream import Sent, Stream
 from tests.running import client, eventually
@@ -36,17 +37,21 @@ class Gateway:
             except (aiomqtt.MqttError, OSError):
                 await asyncio.sleep(0.05)  # the broker is away
 
-    async def run(self, stream: Stream, stopping: asyncio.Event) -> None:
-        """Publish the stream until told to stop."""
+    async def run(self, stream: Stream, stopping: asyncio.Event, per_second: float | None = None) -> None:
+        """Publish the stream until told to stop, as fast as the broker takes it or so many messages a second."""
         while not stopping.is_set():
-            await self.publish(stream.take(10 * AT_ONCE))
+            await self.publish(stream.take(AT_ONCE if per_second else 10 * AT_ONCE))
+            if per_second:
+                await pause(stopping, AT_ONCE / per_second)
 
 
 @asynccontextmanager
-async def publishing(broker: Mosquitto, stream: Stream, *, port: int | None = None) -> AsyncIterator[Gateway]:
+async def publishing(
+    broker: Mosquitto, stream: Stream, *, port: int | None = None, per_second: float | None = None
+) -> AsyncIterator[Gateway]:
     """A gateway that publishes the stream during the block; all it has taken is acknowledged by the broker afterwards."""
     gateway, stopping = Gateway(broker, port=port), asyncio.Event()
-    task = asyncio.create_task(gateway.run(stream, stopping), name="gateway")
+    task = asyncio.create_task(gateway.run(stream, stopping, per_second), name="gateway")
     try:
         await eventually(lambda: gateway.acknowledged or task.done(), "publishing")
         yield gateway

@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from psycopg.conninfo import make_conninfo
-
 from ingest.stack import Postgres, Stack, free_port, places
+from ingest.stack.postgres import SUPERUSER
 from ingest.storage.bootstrap import ROLES, prepare
 from tests.databases import Database
 from tests.running import own_directory
@@ -52,7 +51,7 @@ def standby_of(primary: Postgres, directory: Path) -> Standby:
     """A standby of a primary that does not run now; neither is started."""
     standby = Standby(primary.programs, places.provide(directory), free_port(), primary.password, linger=False)
     _copy(primary.data_directory, standby.data_directory)
-    follow = make_conninfo(primary.url(), application_name="standby", dbname="")
+    follow = f"host=127.0.0.1 port={primary.port} user={SUPERUSER} password={primary.password} application_name=standby"
     with (standby.data_directory / "postgresql.conf").open("a") as settings:
         settings.write(f"port = {standby.port}\nprimary_conninfo = '{follow}'\n")
     places.write(standby.data_directory / "standby.signal", "")

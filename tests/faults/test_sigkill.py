@@ -2,14 +2,11 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from ingest.stack import Postgres, Stack, free_port
-from ingest.storage.bootstrap import ROLES, prepare
+from ingest.stack import Stack, free_port
 from tests.databases import Database
 from tests.proxy import Proxy
 from tests.registries import import_files, institution, meter, write_files
@@ -19,7 +16,6 @@ from tests.running import (
     expected,
     institution_code,
     own_broker,
-    own_directory,
     publish,
     publish_with_paho,
     readings,
@@ -110,57 +106,6 @@ async def test_a_service_killed_while_it_works_off_a_backlog_loses_and_doubles_n
         await eventually(lambda: is_settled(service), "all acknowledged")
 
 
-@asynccontextmanager
-async def own_database(stack: Stack, directory: Path) -> AsyncIterator[tuple[Postgres, Database]]:
-    """A server of the test's own, that it may crash, with a migrated database."""
-    with own_directory() as place:
-        server = await asyncio.to_thread(Postgres.create, stack.programs, place / "postgres")
-        try:
-            await asyncio.to_thread(server.start)
-            prepared = await prepare(server.url(), "meterwarden", directory / "passwords")
-            passwords = [prepared.password_files[role].read_text(encoding="utf-8").strip() for role in ROLES]
-            urls = [server.url("meterwarden", role, password) for role, password in zip(ROLES, passwords, strict=True)]
-            yield server, Database("meterwarden", server.url("meterwarden"), *urls)
-        finally:
-            await asyncio.to_thread(server.stop, "immediate")
-
-
-async def test_a_database_server_that_crashes_in_mid_stream_costs_nothing(stack: Stack, tmp_path: Path, seed: int) -> None:
-    """Ended without a checkpoint while batches commit, and recovered: what was acknowledged is there, the rest comes again."""
-    rng = random.Random(seed)
-    async with own_database(stack, tmp_path) as (server, database):
-        code = await register(database, tmp_path)
-        async with running_service(database, stack.mosquitto, tmp_path, **SMALL_BATCHES) as service:
-            load = asyncio.create_task(publish(stack.mosquitto, topic(code), readings(range(STREAM))))
-            for share in (4, 2):
-                least = STREAM // share + rng.randrange(STREAM // 8)
-                await eventually(lambda least=least: has_received(service, least), f"{least} received")
-                await asyncio.to_thread(server.stop, "immediate")
-                await asyncio.to_thread(server.start)
-            await load
-            await nothing_is_lost_or_doubled(database, STREAM)
-            await eventually(lambda: is_settled(service), "all acknowledged")
-            assert await service.metric('write_failures_total{kind="unavailable"}') >= 1
-            await service.ready()
-
-
-async def test_database_connections_cut_in_mid_stream_cost_nothing(
-    stack: Stack, database: Database, tmp_path: Path, code: str, seed: int
-) -> None:
-    """Reset at random instants, inside COPY, before COMMIT, after it: the batch is written again, and stored once."""
-    rng = random.Random(seed)
-    async with Proxy(stack.postgres.port, free_port()) as proxy:
-        settings = {**SMALL_BATCHES, "database_port": proxy.port}
-        async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
-            load = asyncio.create_task(publish(stack.mosquitto, topic(code), readings(range(STREAM))))
-            for least in sorted(rng.sample(range(1, STREAM), 5)):
-                await eventually(lambda least=least: has_received(service, least), f"{least} received")
-                await proxy.cut()
-            await load
-            await nothing_is_lost_or_doubled(database, STREAM)
-            await eventually(lambda: is_settled(service), "all acknowledged")
-
-
 async def test_broker_connections_cut_in_mid_stream_cost_nothing(
     stack: Stack, database: Database, tmp_path: Path, code: str, seed: int
 ) -> None:
@@ -196,19 +141,3 @@ async def test_a_broker_restarted_with_a_full_queue_keeps_what_was_not_acknowled
             await nothing_is_lost_or_doubled(database, STREAM)
             assert {True} == {line["session_present"] for line in service.log_lines("subscribed")[1:]}
             assert 0 == await service.metric("broker_sessions_lost_total")
-
-
-async def test_a_database_connection_that_goes_silent_without_closing_is_given_up(
-    stack: Stack, database: Database, tmp_path: Path, code: str
-) -> None:
-    """A firewall that forgets the connection answers nothing, ever: the writer gives up by itself and opens another."""
-    async with Proxy(stack.postgres.port, free_port()) as proxy:
-        settings = {**SMALL_BATCHES, "database_port": proxy.port}
-        async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
-            await publish(stack.mosquitto, topic(code), readings(range(10)))
-            await service.counted(stored=10)
-            proxy.forget_links()
-            await publish(stack.mosquitto, topic(code), readings(range(10, 100)))
-            await nothing_is_lost_or_doubled(database, 100)
-            await service.counted(stored=100)
-            await service.ready()

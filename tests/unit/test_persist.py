@@ -131,7 +131,7 @@ async def test_the_poisoned_message_alone_is_quarantined_wherever_it_is(size: in
     assert ["rejected" if n in poison else "stored" for n in range(size)] == [outcome.message for outcome in outcomes]
     assert list(range(size)) == [one.message.packet_id for one in writer.committed]
     assert poison == {n for n, one in enumerate(batch) if one.rejected and one.rejected.reason == Reason.UNSTORABLE}
-    assert len(poison) == writer.probes
+    assert 2 * len(poison) == writer.probes
     assert [] == waits.seconds
 
 
@@ -153,11 +153,26 @@ async def test_a_world_that_refuses_every_message_quarantines_none() -> None:
 
 async def test_a_world_that_breaks_between_the_probe_and_the_quarantine_leaves_the_message_undecided() -> None:
     """The verdict is not spoken before it is written: the message is written whole, or tried again."""
-    writer, batch = writer_of(0, world=[WELL, WELL, AWAY]), batch_of(1)
+    writer, batch = writer_of(0, world=[WELL, WELL, WELL, WELL, AWAY]), batch_of(1)
     outcomes, waits, _ = await persisted(writer, batch)
     assert ["rejected"] == [outcome.message for outcome in outcomes]
     assert 1 == len(writer.committed)
     assert 1 == len(waits.seconds)
+
+
+@pytest.mark.parametrize("mended_after", [1, 2, 3])
+async def test_a_world_mended_while_a_message_is_judged_leaves_the_message_its_own(mended_after: int) -> None:
+    """The probe that commits may be the first transaction of a mended world: the message is tried once more beside it."""
+    writer = writer_of(world=[REFUSES] * mended_after)
+    outcomes, _, _ = await persisted(writer, batch_of(1))
+    assert ["stored"] == [outcome.message for outcome in outcomes]
+
+
+async def test_a_world_that_breaks_after_the_probe_is_no_message_s_fault() -> None:
+    """Refused before and after a probe that commits, by a world that the second probe finds broken."""
+    writer = writer_of(world=[REFUSES, WELL, REFUSES, REFUSES])
+    outcomes, _, _ = await persisted(writer, batch_of(1))
+    assert ["stored"] == [outcome.message for outcome in outcomes]
 
 
 async def test_cancelling_leaves_the_rest_unwritten_and_says_nothing_of_it() -> None:

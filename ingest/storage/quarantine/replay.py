@@ -67,16 +67,25 @@ async def replay(writer: Writer, assess: Assess, found: Found, progress: Callabl
     while ids := found.chunk(begin, most):
         try:
             tally.add(await writer.in_transaction(partial(_replay_some, writer, assess, ids)))
-        except Refused as refusal:
+        except Refused:
             most = max(len(ids) // 8, 1)  # one message may be at fault: find it
             if len(ids) > 1:
                 continue
-            await writer.probe()  # raises where every message would be refused
-            tally.add(await writer.in_transaction(partial(_give_up, str(refusal), ids)))
+            tally.add(await _judge(writer, assess, ids))
         begin += len(ids)
         most = min(2 * most, CHUNK_MESSAGES)
         progress(tally)
     return tally
+
+
+async def _judge(writer: Writer, assess: Assess, ids: Sequence[int]) -> Tally:
+    """One message that was refused: given up if it is refused again between two probes that commit, as intake judges."""
+    await writer.probe()  # raises where every message would be refused
+    try:
+        return await writer.in_transaction(partial(_replay_some, writer, assess, ids))
+    except Refused as again:
+        await writer.probe()
+        return await writer.in_transaction(partial(_give_up, str(again), ids))
 
 
 async def _replay_some(writer: Writer, assess: Assess, ids: Sequence[int], connection: Connection) -> Tally:

@@ -1,5 +1,16 @@
 -- Every query the service runs, named and described.
 
+-- name: set_up_session
+-- Where a firewall forgets the connection nobody tells the server: without these limits it holds our locks for hours, and the same
+-- batch, written again, waits for them.
+SELECT set_config('timezone', 'UTC', false),
+       set_config('statement_timeout', %(seconds)s || 's', false),
+       set_config('idle_in_transaction_session_timeout', 2 * %(seconds)s || 's', false),
+       set_config('tcp_keepalives_idle', '10', false),
+       set_config('tcp_keepalives_interval', '5', false),
+       set_config('tcp_keepalives_count', '3', false),
+       set_config('tcp_user_timeout', '30s', false)
+
 -- name: create_staging
 -- COPY cannot skip what is there already, hence a table of the session's own to insert from
 CREATE TEMPORARY TABLE IF NOT EXISTS staged_reading

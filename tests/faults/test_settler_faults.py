@@ -1,0 +1,59 @@
+"""What hits intake hits the settler too: whatever round is broken off, the derived rows are those of a rebuild."""
+
+import asyncio
+import random
+from pathlib import Path
+
+from ingest.stack import Stack, free_port
+from tests.faults.conftest import Judge, register_fleet
+from tests.faults.outage import SMALL_BATCHES, is_unready, receives_more, stands_still, survived
+from tests.faults.servers import own_database
+from tests.faults.stream import Stream
+from tests.proxy import Proxy
+from tests.running import Service, eventually, running_service
+
+SETTLING = {**SMALL_BATCHES, "settlement__enabled": True, "settlement__round_seconds": 0.05, "settlement__channel_hours": 20}
+"""Many small rounds, so that a random instant falls into one."""
+
+
+async def _rounds(service: Service) -> float:
+    return await service.metric('settlement_rounds_total{result="done"}')
+
+
+async def _settles_more(service: Service) -> None:
+    least = await _rounds(service) + 2
+
+    async def more() -> bool:
+        return await _rounds(service) >= least
+
+    await eventually(more, "settles", 40)
+
+
+async def test_a_settler_whose_database_crashes_is_cut_off_and_turns_read_only_derives_what_a_rebuild_derives(
+    stack: Stack, tmp_path: Path, judge: Judge, seed: int
+) -> None:
+    """All three under load, at random instants; it goes on by itself each time, and stopped in order leaves nothing half done."""
+    rng = random.Random(seed)
+    async with own_database(stack, tmp_path) as (server, database), Proxy(server.port, free_port()) as proxy:
+        stream = Stream(await register_fleet(database, tmp_path), seed)
+        async with running_service(database, stack.mosquitto, tmp_path, **SETTLING, database_port=proxy.port) as service:
+            async with survived(service, stack.mosquitto, stream, database, judge, rebuilt=False):
+                await _settles_more(service)
+                await receives_more(service, rng.randrange(1, 300))
+                await asyncio.to_thread(server.stop, "immediate")
+                await eventually(lambda: is_unready(service), "unready")
+                await asyncio.to_thread(server.start)
+                await _settles_more(service)
+                for _ in range(5):
+                    await receives_more(service, rng.randrange(1, 100))
+                    await proxy.cut()
+                await _settles_more(service)
+                await database.run("ALTER SYSTEM SET default_transaction_read_only = on")
+                await database.run("SELECT pg_reload_conf()")
+                await stands_still(service)
+                await database.run("ALTER SYSTEM RESET default_transaction_read_only")
+                await database.run("SELECT pg_reload_conf()")
+                await _settles_more(service)
+            assert 0 == await service.terminate()
+            await judge(database, stream)
+            assert [] != await database.rows("SELECT FROM metering.consumption_hour")
