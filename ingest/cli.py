@@ -8,6 +8,8 @@ import click
 from ingest.commands.database import bootstrap, migrate_command
 from ingest.commands.demo import demo
 from ingest.commands.drain import drain
+from ingest.commands.edit import edit
+from ingest.commands.exchange import exchange
 from ingest.commands.quarantine import quarantine
 from ingest.commands.rebuild import rebuild
 from ingest.commands.registry import registry
@@ -49,5 +51,5 @@ def main() -> None:
     """Meter readings from MQTT into TimescaleDB, none lost, none doubled; consumption; institutions over quota."""
 
 
-for command in (run, drain, migrate_command, bootstrap, registry, quarantine, rebuild, stack_group, demo):
+for command in (run, drain, migrate_command, bootstrap, registry, quarantine, edit, exchange, rebuild, stack_group, demo):
     main.add_command(command)

@@ -12,6 +12,7 @@ from typing import Final
 from ingest.metering.calendar import HOUR_US, Day, Instant, calendar, instant, period
 from ingest.metering.channel import Channel
 from ingest.metering.consumption import Settled, State, settle
+from ingest.metering.kept import clipped, first_day
 from ingest.metering.levels import Standing, Thresholds, fold
 from ingest.metering.quotas import INDICATORS, Basis, basis
 from ingest.storage import levels as level_store
@@ -26,10 +27,11 @@ MEDIA: Final = tuple(sorted({indicator.medium for indicator in INDICATORS.values
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round did: channels whose marks it took, standings it computed."""
+    """What a round did: channels whose marks it took, standings it computed, channels marked before the readings that are kept."""
 
     channels: int
     standings: int
+    too_late: int = 0
 
     def __bool__(self) -> bool:
         """Whether there was anything to do."""
@@ -44,14 +46,17 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     marks = await store.take_marks(connection, channel_hours)
     channels = await store.channels(connection, marks)
-    spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
+    since = await store.raw_kept_since(connection)
+    floors = {number: first_day(channel.calendar, since) for number, channel in channels.items()}
+    marked_spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
+    spans = {number: kept for number, span in marked_spans.items() if (kept := _kept(span, floors[number])) is not None}
     if spans:
-        await store.write(connection, await _settle_channels(connection, channels, spans))
+        await store.write(connection, await _settle_channels(connection, channels, spans, floors), _todays(channels, now), now)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
     standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)
     await connection.commit()
-    return Round(len(marks), standings)
+    return Round(len(marks), standings, sum(spans.get(number) != span for number, span in marked_spans.items()))
 
 
 def _span(channel: Channel, utc_hours: tuple[int, int]) -> Span:
@@ -60,20 +65,33 @@ def _span(channel: Channel, utc_hours: tuple[int, int]) -> Span:
     return Span(channel.calendar.day(first * HOUR_US), channel.calendar.day((last + 1) * HOUR_US - 1))
 
 
+def _kept(span: Span, first: Day | None) -> Span | None:
+    """The part of a span that may still be settled."""
+    if first is None or span.first >= first:
+        return span
+    return Span(first, span.last) if span.last >= first else None
+
+
+def _todays(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]:
+    """The running local day of each channel; those before it are closed."""
+    return {number: channel.calendar.day(instant(now)) for number, channel in channels.items()}
+
+
 async def _settle_channels(
-    connection: Connection, channels: Mapping[int, Channel], spans: Mapping[int, Span]
+    connection: Connection, channels: Mapping[int, Channel], spans: Mapping[int, Span], floors: Mapping[int, Day | None]
 ) -> dict[int, Settled]:
     """Fold every channel over its span; where earlier runs reach further and disagree, over all that follows."""
     starts = await store.start_states(connection, spans)
     stored = await store.later_states(connection, spans)
-    bounds = {number: (_resume_at(channels[number], starts.get(number)), _end_of(channels[number], spans[number]))
+    bounds = {number: (_resume_at(channels[number], starts.get(number), floors[number]), _end_of(channels[number], spans[number]))
               for number in spans}  # fmt: skip
     settled = await _fold(connection, channels, spans, starts, stored, bounds)
     open_ended = [
         number for number, one in settled.items() if not one.converged and max(stored[number], default=0) > spans[number].last
     ]
     again = {number: (bounds[number][0], None) for number in open_ended}
-    return settled | await _fold(connection, channels, spans, starts, stored, again)
+    settled |= await _fold(connection, channels, spans, starts, stored, again)
+    return {number: clipped(one, channels[number].calendar, floors[number]) for number, one in settled.items()}
 
 
 async def _fold(
@@ -103,8 +121,10 @@ async def _fold(
     return found
 
 
-def _resume_at(channel: Channel, start: tuple[Day, State] | None) -> int | None:
-    return None if start is None else channel.calendar.day_start(start[0] + 1)
+def _resume_at(channel: Channel, start: tuple[Day, State] | None, first: Day | None) -> int | None:
+    """After the state's day; readings from before the first day that may be settled do not count any more, but for those in it."""
+    days = [day for day in (start and start[0] + 1, first) if day is not None]
+    return channel.calendar.day_start(max(days)) if days else None
 
 
 def _end_of(channel: Channel, span: Span) -> int:

@@ -2,14 +2,37 @@
 
 from datetime import UTC, datetime
 
+from ingest.messages import Assessed, Message, Row
 from ingest.metering.levels import Thresholds
-from ingest.settlement import settle_round
+from ingest.settlement import Round, settle_round
 from ingest.storage.connection import connected
 from ingest.storage.rebuild import DERIVED, forget_and_mark
 from ingest.storage.settlement import open_round
+from ingest.storage.writer import Writer
 from tests.databases import Database
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
+
+
+def batch(rows: list[tuple[int, int, int]], received_at: int = 0) -> list[Assessed]:
+    """Rows of channel, instant and value as intake assesses them, one message each."""
+    message = Message("t", b"", 1, False, 1, 1, received_at)
+    return [Assessed(message, [Row(channel, at, value, received_at)]) for channel, at, value in rows]
+
+
+async def store(database: Database, batches: list[list[tuple[int, int, int]]]) -> None:
+    """Write batches of (channel, read_at, value), as the service does."""
+    writer = Writer(database.settings)
+    for rows in batches:
+        await writer.write(batch(rows))
+    await writer.close()
+
+
+async def settle_once(database: Database, *, now: datetime = NOW, channel_hours: int = 50_000) -> Round:
+    """One round."""
+    async with connected(database.settings) as connection:
+        await open_round(connection)
+        return await settle_round(connection, now, channel_hours, Thresholds())
 
 
 async def settle_all(database: Database, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:

@@ -89,6 +89,13 @@ def _version(
     )
 
 
+async def raw_kept_since(connection: Connection) -> Instant | None:
+    """The instant before which raw readings may be gone; None: all are kept."""
+    cursor = await connection.execute(QUERIES["raw_kept_since"])
+    rows = await cursor.fetchall()
+    return None if not rows or rows[0][0] is None else instant(rows[0][0])
+
+
 async def start_states(connection: Connection, spans: Mapping[int, Span]) -> dict[int, tuple[Day, State]]:
     """Where each channel's fold resumes: the state of the last day before its span."""
     cursor = await connection.execute(QUERIES["start_states"], _by_day(spans))
@@ -147,16 +154,19 @@ def _timestamp(at: Instant | None, otherwise: str) -> str:
     return otherwise if at is None else moment(at).isoformat()
 
 
-_RANGE: Final = struct.Struct(">hiiiqiqiiiiiiiiiqiq")
+_RANGE: Final = struct.Struct(">hiiiqiqiiiiiiiiiqiqiiii")
 _HOUR: Final = struct.Struct(">hiiiqiqiqiq")
 _DAY: Final = struct.Struct(">hiiii" + "iq" * 10)
 _STATE_HEAD: Final = struct.Struct(">hiiiiiqiq")
 _STATE_SUMS: Final = struct.Struct(">" + "iq" * 13)
 
 
-async def write(connection: Connection, settled: Mapping[int, Settled]) -> None:
-    """Put the rows of every settled channel in the place of those they replace; notes the days that changed."""
-    await _copy(connection, "settled_range", (_range(channel, one) for channel, one in settled.items()))
+async def write(connection: Connection, settled: Mapping[int, Settled], todays: Mapping[int, Day], now: datetime) -> None:
+    """Put the rows of every settled channel in the place of those they replace; notes the days that changed.
+
+    Changes of days before today (closed ones) stay on record.
+    """
+    await _copy(connection, "settled_range", (_range(channel, one, todays[channel]) for channel, one in settled.items()))
     await _copy(connection, "settled_hour", (row for channel, one in settled.items() for row in _hours(channel, one)))
     await _copy(connection, "settled_day", (row for channel, one in settled.items() for row in _days(channel, one)))
     await _copy(connection, "settled_state", (row for channel, one in settled.items() for row in _states(channel, one)))
@@ -164,6 +174,8 @@ async def write(connection: Connection, settled: Mapping[int, Settled]) -> None:
     if events:
         async with connection.cursor() as cursor:
             await cursor.executemany(QUERIES["insert_settled_event"], events)
+    await connection.execute(QUERIES["note_day_changes"], {"now": now})
+    await connection.execute(QUERIES["compared_forgotten_days"])
     for what in ("hour", "day", "state", "event"):
         await _delete_stale(connection, what)
         await connection.execute(QUERIES[f"upsert_{what}s"])
@@ -185,15 +197,17 @@ async def _copy(connection: Connection, table: str, rows: Iterable[bytes]) -> No
         await copy.write(b"".join((binary.HEADER, *rows, binary.TRAILER)))
 
 
-def _range(channel: int, settled: Settled) -> bytes:
+def _range(channel: int, settled: Settled, today: Day) -> bytes:
     replaced = settled.replaced
+    last_day = max((day for day, _ in settled.states), default=None)
     state_from = None if replaced.state_after is None else replaced.state_after + 1
     return _RANGE.pack(
-        9, 4, channel,
+        11, 4, channel,
         8, _at(replaced.hour_from, MIN_64), 8, _at(replaced.hour_until, MAX_64),
         4, _day(replaced.day_from, MIN_32), 4, _day(replaced.day_until, MAX_32),
         4, _day(state_from, MIN_32), 4, _day(replaced.state_until, MAX_32),
         8, _at(replaced.found_from, MIN_64), 8, _at(replaced.found_until, MAX_64),
+        4, _day(last_day, MIN_32), 4, _day(today, MAX_32),
     )  # fmt: skip
 
 

@@ -6,34 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ingest.messages import Assessed, Message, Row
 from ingest.metering.calendar import HOUR_US, instant, moment, utc_hour
-from ingest.metering.levels import Thresholds
-from ingest.settlement import Round, settle_round
-from ingest.storage.connection import connected
+from ingest.settlement import Round
 from ingest.storage.rebuild import DERIVED
-from ingest.storage.settlement import open_round
-from ingest.storage.writer import Writer
 from tests.databases import Database
 from tests.registries import channels, import_files, write_files
-from tests.settling import NOW, derived, rebuild, settle_all
+from tests.settling import derived, rebuild, settle_all, settle_once, store
 
 SHANGHAI = timedelta(hours=8)
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
-
-
-def batch(rows: list[tuple[int, int, int]], received_at: int = 0) -> list[Assessed]:
-    """Rows as intake assesses them, one message each."""
-    message = Message("t", b"", 1, False, 1, 1, received_at)
-    return [Assessed(message, [Row(channel, at, value, received_at)]) for channel, at, value in rows]
-
-
-async def store(database: Database, batches: list[list[tuple[int, int, int]]]) -> None:
-    """Write batches of (channel, read_at, value), as the service does."""
-    writer = Writer(database.settings)
-    for rows in batches:
-        await writer.write(batch(rows))
-    await writer.close()
 
 
 async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(database: Database, tmp_path: Path) -> None:
@@ -135,10 +116,4 @@ async def test_a_silent_institution_is_not_assessable_and_says_why(database: Dat
            WHERE period_kind = 'month' ORDER BY 1"""
     )
     assert [("electricity_per_area", "not_assessable", 1), ("water_per_person", "not_assessable", 1)] == rows
-    assert Round(0, 0) == await _one_more(database)
-
-
-async def _one_more(database: Database) -> Round:
-    async with connected(database.settings) as connection:
-        await open_round(connection)
-        return await settle_round(connection, NOW, 1000, Thresholds())
+    assert Round(0, 0) == await settle_once(database)
