@@ -48,6 +48,7 @@ def write_files(
     meters: Iterable[Mapping[str, Any]] = (meter(), meter("W1", medium="water")),
     quotas: Iterable[Mapping[str, Any]] = QUOTAS,
     timezone: str = "Asia/Shanghai",
+    exchanges: Iterable[Mapping[str, Any]] = (),
 ) -> Path:
     """Write a registry's files."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -71,6 +72,8 @@ def write_files(
     )
     _write(directory / "meters.csv", meters)
     _write(directory / "quotas.csv", quotas)
+    if exchanges:
+        _write(directory / "exchanges.csv", exchanges)
     return directory
 
 

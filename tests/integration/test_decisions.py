@@ -72,7 +72,8 @@ async def amounts(database: Database) -> list[int]:
     return [row[0] for row in await database.rows(query)][6:10]
 
 
-async def test_a_disputed_reading_is_listed_decided_and_settled(database: Database, channel: int, run: Run) -> None:
+@pytest.mark.usefixtures("channel")
+async def test_a_disputed_reading_is_listed_decided_and_settled(database: Database, run: Run) -> None:
     """Both values with their arrival; the decision counts, a later one counts instead, none leaves the straight line."""
     listed = json.loads(done(run("edit", "list", "--json")))
     assert (REGISTER, None) == (listed["register"], listed["version"])
@@ -92,11 +93,14 @@ async def test_a_disputed_reading_is_listed_decided_and_settled(database: Databa
     before = await derived(database)
     await rebuild(database)
     assert before == await derived(database)
-    assert [(Decimal(1084), "李雷"), (None, "李雷")] == await database.rows("SELECT value, author FROM meterwarden.edit ORDER BY version")
+    assert [(Decimal(1084), "李雷"), (None, "李雷")] == await database.rows(
+        "SELECT value, author FROM meterwarden.edit ORDER BY version"
+    )
     assert [(14_000_000,)] != await database.rows("SELECT new_amount FROM metering.day_change")
 
 
-async def test_a_value_may_be_entered_where_nothing_was_received(database: Database, channel: int, run: Run) -> None:
+@pytest.mark.usefixtures("channel")
+async def test_a_value_may_be_entered_where_nothing_was_received(database: Database, run: Run) -> None:
     """Somebody read the meter by eye, after its last reading: a rebuild finds that too."""
     done(run("edit", "set", REGISTER, "2026-10-03T23:59:59.5+08:00", "1700.5", *GROUNDS))
     await settle_all(database)
@@ -107,7 +111,8 @@ async def test_a_value_may_be_entered_where_nothing_was_received(database: Datab
     assert before == await derived(database)
 
 
-async def test_two_operators_at_once_get_two_versions(database: Database, channel: int) -> None:
+@pytest.mark.usefixtures("channel")
+async def test_two_operators_at_once_get_two_versions(database: Database) -> None:
     """Each waits for the other's commit and sees it."""
     at = datetime(2026, 10, 1, tzinfo=UTC)
 
@@ -133,7 +138,9 @@ async def test_an_exchange_is_declared_late_and_withdrawn_again(database: Databa
     undeclared = await derived(database)
     assert {"unexplained", "reset"} & {row[0] for row in await database.rows("SELECT kind FROM metering.channel_event")}
 
-    said = done(run("exchange", "declare", METER, "2026-10-03T04:00:00+08:00", "--old-final", "1500", "--new-initial", "0.5", *GROUNDS))
+    said = done(
+        run("exchange", "declare", METER, "2026-10-03T04:00:00+08:00", "--old-final", "1500", "--new-initial", "0.5", *GROUNDS)
+    )
     assert "1500 -> 0.5 declared (version 1)" in said
     await settle_all(database)
     assert [(500_000_000 + 44_500_000,)] == await database.rows("SELECT sum(amount)::bigint FROM metering.consumption_month")
@@ -146,7 +153,9 @@ async def test_an_exchange_is_declared_late_and_withdrawn_again(database: Databa
     await settle_all(database)
     assert undeclared == await derived(database)
     assert "0 exchanges" in done(run("exchange", "list"))
-    assert ["1500.000", None] == [json.loads(line)["old_final"] for line in done(run("exchange", "list", "--history", "--json")).splitlines()]
+    assert ["1500.000", None] == [
+        json.loads(line)["old_final"] for line in done(run("exchange", "list", "--history", "--json")).splitlines()
+    ]
     assert "no exchange" in refused(run("exchange", "withdraw", METER, "2026-10-02T20:00:00Z", *GROUNDS))
 
 
@@ -165,13 +174,15 @@ WRONG = {
 
 
 @pytest.mark.parametrize("says", WRONG)
-async def test_what_cannot_be_decided_says_what_to_do(database: Database, channel: int, run: Run, says: str) -> None:
+@pytest.mark.usefixtures("channel")
+async def test_what_cannot_be_decided_says_what_to_do(database: Database, run: Run, says: str) -> None:
     """And changes nothing."""
     assert says in refused(run(*WRONG[says], *GROUNDS))
     assert [(0, 0)] == await database.rows("SELECT (SELECT count(*) FROM metering.edit), (SELECT count(*) FROM metering.mark)")
 
 
-async def test_nothing_is_decided_before_the_readings_that_are_kept(database: Database, channel: int, run: Run) -> None:
+@pytest.mark.usefixtures("channel")
+async def test_nothing_is_decided_before_the_readings_that_are_kept(database: Database, run: Run) -> None:
     """What was derived then stays; the correction is a reversal. An author must have a name."""
     await database.run("UPDATE metering.retention SET raw_kept_since = '2026-10-02T00:00Z'")
     assert "reversal" in refused(run("edit", "drop", REGISTER, "2026-10-01T00:00:00Z", *GROUNDS))
@@ -182,7 +193,11 @@ async def test_nothing_is_decided_before_the_readings_that_are_kept(database: Da
 async def test_what_was_decided_or_changed_stays_on_record(database: Database, table: str) -> None:
     """The service's role can add to it, and neither change nor delete."""
     async with await psycopg.AsyncConnection.connect(database.writer_url, autocommit=True) as connection:
-        for statement in (f"DELETE FROM metering.{table}", f"UPDATE metering.{table} SET channel = 1", f"TRUNCATE metering.{table}"):
+        for statement in (
+            f"DELETE FROM metering.{table}",
+            f"UPDATE metering.{table} SET channel = 1",
+            f"TRUNCATE metering.{table}",
+        ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 await connection.execute(statement)
 
