@@ -7,7 +7,9 @@ import psycopg
 
 from simulators import ledger
 from simulators.compare import Comparison
+from simulators.expected import Key
 from simulators.notes import Tell
+from simulators.oracle import Exchange
 from simulators.report import Report
 
 CHUNK_ROWS: Final = 10_000
@@ -33,6 +35,12 @@ DEVICES: Final = {
     """,
 }
 """What is compared a device at a time -> a row a device, made integers in the database because that is fastest there."""
+EXCHANGES: Final = """
+    SELECT DISTINCT ON (institution, medium, meter, register, exchanged_at)
+           institution::text, medium::text, meter::text, register::text, extract(epoch FROM exchanged_at)::bigint,
+           (old_final * 1000)::bigint, (new_initial * 1000)::bigint
+    FROM meterwarden.exchange ORDER BY institution, medium, meter, register, exchanged_at, version DESC
+"""
 QUARANTINE: Final = "SELECT key, reason::text FROM meterwarden.quarantine"
 FLAGS: Final = """
     SELECT institution::text, indicator::text, period_kind::text, period_start::text
@@ -46,14 +54,23 @@ async def verify(ledger_path: Path, database_url: str, tell: Tell | None = None)
     Raises FileNotFoundError without a ledger, psycopg.Error where the database cannot be asked.
     """
     with ledger.read(ledger_path) as connection:
-        comparison = Comparison(connection, tell)
         async with await psycopg.AsyncConnection.connect(database_url) as database:
             await database.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await database.set_read_only(True)
+            comparison = Comparison(connection, tell, await _declared(database))
             for what, query in DEVICES.items():
                 await _collect_devices(database, query, comparison, what)
             await _collect_quarantine(database, comparison)
             return comparison.report(await (await database.execute(FLAGS)).fetchall())
+
+
+async def _declared(database: psycopg.AsyncConnection) -> dict[Key, list[Exchange]]:
+    """The exchanges that hold, by register: what the readings prove depends on them."""
+    declared: dict[Key, list[Exchange]] = {}
+    for *key, at, old_final, new_initial in await (await database.execute(EXCHANGES)).fetchall():
+        if old_final is not None:
+            declared.setdefault((key[0], key[1], key[2], key[3]), []).append(Exchange(at, old_final, new_initial))
+    return declared
 
 
 async def _collect_devices(database: psycopg.AsyncConnection, query: str, comparison: Comparison, what: str) -> None:
