@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.registers import Medium
-from simulators import blobs, quotas, registry
+from simulators import blobs, quotas, registerfaults, registry
 from simulators.device import Device
 from simulators.fleet import Fleet
 from simulators.messages import Fate, Message, Outcome
@@ -36,6 +36,10 @@ CREATE TABLE device(
     decimals INTEGER, ratio_milli INTEGER, rated_tenths INTEGER, interval_s INTEGER, offset_s INTEGER, drift_ppm INTEGER,
     mishaps TEXT, UNIQUE(institution, medium, meter, register)
 );
+CREATE TABLE register_fault(
+    device INTEGER, kind TEXT NOT NULL, first_s INTEGER NOT NULL, last_s INTEGER NOT NULL, expected TEXT NOT NULL,
+    declared TEXT NOT NULL, old_final INTEGER, new_initial INTEGER, PRIMARY KEY(device, first_s, kind)
+) WITHOUT ROWID;
 CREATE TABLE truth(
     device INTEGER, month TEXT, amount_micro INTEGER NOT NULL, hours BLOB NOT NULL, PRIMARY KEY(device, month)
 ) WITHOUT ROWID;
@@ -81,6 +85,8 @@ class Ledger:
         self.describe({"start_s": run.start_s, "hours": run.hours})
         with self.connection as transaction:
             transaction.executemany(f"INSERT INTO device VALUES ({'?,' * 13}?)", map(_device, run.devices))  # noqa: S608 - only marks
+            rows = (row for each in run.devices for row in _faults(each, run))
+            transaction.executemany("INSERT INTO register_fault VALUES (?,?,?,?,?,?,?,?)", rows)
             transaction.executemany("INSERT INTO truth VALUES (?,?,?,?)", (_truth(each, run) for each in run.devices))
             for institution in run.fleet.institutions:
                 transaction.executemany("INSERT INTO institution_month VALUES (?,?,?,?)", _totals(institution, run))
@@ -189,6 +195,13 @@ def _device(of: Device) -> tuple[object, ...]:
         *(of.number, *of.key, meter.role, display.digits, display.decimals, display.ratio_milli, meter.rated_tenths),
         *(of.interval_s, of.offset_s, of.drift_ppm, mishaps),
     )
+
+
+def _faults(of: Device, run: Run) -> Iterator[tuple[object, ...]]:
+    """What happens to its register, and which events must be found (any of them; none: nothing)."""
+    for fault in registerfaults.faults(of, run.start_s, run.hours):
+        values = fault.exchange[1:] if fault.exchange else (None, None)
+        yield of.number, fault.kind, fault.first_s, fault.last_s, " ".join(fault.expected), fault.declared, *values
 
 
 def _truth(of: Device, run: Run) -> tuple[object, ...]:

@@ -70,6 +70,8 @@ class Steps:
     jumps: tuple[tuple[int, int], ...] = ()
     resets: tuple[tuple[int, int], ...] = ()
     """Jumps to what the register can have shown since it began at zero: so much at least has passed."""
+    catch_ups: tuple[tuple[int, int, int, int], ...] = ()
+    """Both ends, where the register began to stand still, and what passed since."""
 
 
 def steps(times: Integers, values: Integers, limits: Limits, exchanges: Sequence[Exchange] = ()) -> Steps:
@@ -106,8 +108,8 @@ def _of_one_register(times: Integers, values: Integers, limits: Limits, *, ends:
     if ends:
         fold.end(len(times) - 1)
     columns = np.array(fold.steps, np.int64).reshape(-1, 3)
-    ignored = (*fold.ignored, *fold.doubtful)
-    return Steps(times, values, columns[:, 0], columns[:, 1], columns[:, 2], ignored, tuple(fold.jumps), tuple(fold.resets))
+    ignored, jumps = (*fold.ignored, *fold.doubtful), (tuple(fold.jumps), tuple(fold.resets), tuple(fold.catch_ups))
+    return Steps(times, values, columns[:, 0], columns[:, 1], columns[:, 2], ignored, *jumps)
 
 
 def _shifted(of: Steps, by: int) -> Steps:
@@ -115,7 +117,8 @@ def _shifted(of: Steps, by: int) -> Steps:
         return tuple((start + by, end + by) for start, end in of_some)
 
     ignored = tuple(position + by for position in of.ignored)
-    return Steps(of.times, of.values, of.start + by, of.end + by, of.advance, ignored, pairs(of.jumps), pairs(of.resets))
+    catch_ups = tuple((start + by, end + by, still + by, advance) for start, end, still, advance in of.catch_ups)
+    return Steps(of.times, of.values, of.start + by, of.end + by, of.advance, ignored, pairs(of.jumps), pairs(of.resets), catch_ups)
 
 
 def _joined(parts: list[Steps]) -> Steps:
@@ -126,7 +129,7 @@ def _joined(parts: list[Steps]) -> Steps:
         return tuple(one for part in parts for one in getattr(part, name))
 
     columns = (all_of("times"), all_of("values"), all_of("start"), all_of("end"), all_of("advance"))
-    return Steps(*columns, every("ignored"), every("jumps"), every("resets"))
+    return Steps(*columns, every("ignored"), every("jumps"), every("resets"), every("catch_ups"))
 
 
 def _advances(differences: Integers, seconds: Integers, limits: Limits) -> Integers:
@@ -142,26 +145,43 @@ class _Fold:
 
     def __init__(self, times: Integers, values: Integers, limits: Limits) -> None:
         self._times, self._values, self._limits = times.tolist(), values.tolist(), limits
-        self.base, self.doubtful = 0, list[int]()
+        self.base, self.still, self.doubtful = 0, 0, list[int]()
         self.steps: list[tuple[int, int, int]] = []
         self.ignored: list[int] = []
         self.jumps: list[tuple[int, int]] = []
         self.resets: list[tuple[int, int]] = []
+        self.catch_ups: list[tuple[int, int, int, int]] = []
 
     def add(self, position: int) -> None:
         """Fold in the reading at a position."""
         if (advance := self._advance(self.base, position)) >= 0:
-            self._settle([(self.base, position, advance)])
+            chain = self._agreeing([*self.doubtful, position])
+            if chain and self._caught_up(self.doubtful[0]) >= 0:
+                self._jump(chain)
+            else:
+                self._settle([(self.base, position, advance)])
             return
         self.doubtful.append(position)
         if len(self.doubtful) > IN_A_ROW:
             self.ignored.append(self.doubtful.pop(0))
-        chain = [(a, b, self._advance(a, b)) for a, b in pairwise(self.doubtful)]
-        if len(self.doubtful) == IN_A_ROW and all(advance >= 0 for _, _, advance in chain):
-            first = self.doubtful[0]
+        if len(self.doubtful) == IN_A_ROW and (chain := self._agreeing(self.doubtful)):
+            self._jump(chain)
+
+    def _agreeing(self, positions: list[int]) -> list[tuple[int, int, int]]:
+        """The steps from each to the next; none where one of them cannot have been."""
+        chain = [(a, b, self._advance(a, b)) for a, b in pairwise(positions)]
+        return chain if all(advance >= 0 for _, _, advance in chain) else []
+
+    def _jump(self, chain: list[tuple[int, int, int]]) -> None:
+        """The readings of a chain are the new base, and the way to the first of them is no ordinary one."""
+        first = chain[0][0]
+        if (advance := self._caught_up(first)) >= 0:
+            self.catch_ups.append((self.base, first, self.still, advance))
+        else:
             (self.resets if self._began_at_zero(first) else self.jumps).append((self.base, first))
-            self.doubtful.clear()
-            self._settle(chain)
+        self.doubtful.clear()
+        self.base = self.still = first
+        self._settle(chain)
 
     def end(self, position: int) -> None:
         """The register was exchanged; nobody can say what it advanced by where its last value does not fit."""
@@ -174,7 +194,13 @@ class _Fold:
         self.steps += steps
         self.ignored += self.doubtful
         self.doubtful.clear()
+        for start, end, _ in steps:
+            self.still = self.still if self._values[start] == self._values[end] else end
         self.base = steps[-1][1]
+
+    def _caught_up(self, first: int) -> int:
+        """What a register that stood still can have advanced by since it did; -1 where it did not stand still, or cannot have."""
+        return self._advance(self.still, first) if self.still < self.base else -1
 
     def _began_at_zero(self, first: int) -> bool:
         seconds = self._times[first] - self._times[self.base]
@@ -214,6 +240,7 @@ def derived(found: Steps, ratio_milli: int, interval_s: int = HOUR_SECONDS) -> D
     hours, amounts = _summed(hours, amounts, more)
     held = [silence for silence in silences if silence not in shaped]
     held += [(int(times[a]), int(times[b]), int(values[b]), int(values[a])) for a, b in found.resets]
+    held += [(int(times[still]), int(times[b]), advance, int(values[still])) for _, b, still, advance in found.catch_ups]
     months: defaultdict[str, int] = defaultdict(int)
     for month, amount in [*_by_month(hours, amounts), *(part for one in held for part in _held_whole(*one))]:
         months[month] += amount * ratio_milli
@@ -221,7 +248,7 @@ def derived(found: Steps, ratio_milli: int, interval_s: int = HOUR_SECONDS) -> D
 
 
 def _by_like_days(silence: tuple[int, int, int, int], measured: dict[int, int]) -> list[tuple[int, int]] | None:
-    """Hours and amounts, in proportion to the means of the same hour one to four weeks before; largest remainders are rounded up."""
+    """Hours and amounts, in proportion to the means of the same hour of the four weeks before; large remainders are rounded up."""
     begin, end, advance, _ = silence
     if end - begin > LIKE_DAYS_UP_TO_S:
         return None

@@ -91,6 +91,11 @@ class Reasons:
         for start, end in self._jumps:
             if start < end_s and begin_s < end:
                 yield Reason("jump", f"nobody can say what passed from {_shown(start)} to {_shown(end)}")
+        steps = self.of.steps
+        for _, end, still, _ in steps.catch_ups:
+            if steps.times[still] < end_s and begin_s < steps.times[end]:
+                text = f"from {_shown(int(steps.times[still]))} the register stood still until {_shown(int(steps.times[end]))}"
+                yield Reason("standstill", text)
         for kind, first, lasts in self.of.mishaps:
             begins = self.of.span.start_s + first * self.of.interval_s
             ends = begins + lasts * self.of.interval_s

@@ -4,8 +4,9 @@ A step's advance is spread linearly over its time; the register's value at each 
 register's integer, and an hour is the difference of its edges times the exact ratio. So the hours add up to the step, whatever
 the rounding. A silence longer than the first gap limit follows the channel's like days; where there are none, or the silence is
 longer than the second limit, its amount is unallocated, booked once in the smallest of day, month and year that holds it whole
-(across a year's end it is split linearly, as estimated). What a reset register shows is booked in the same way, and its time is
-missing: nobody knows what was lost before it.
+(across a year's end it is split linearly, as estimated). What a register that stood still caught up with is booked in the same way,
+in the period that holds the standstill too. What a reset register shows is booked so as well, and its time is missing: nobody
+knows what was lost before it.
 
 Quality never adds up from parts: an hour inside a 4-hour silence is estimated, yet the day is measured, because the register
 proves the day. What a larger period knows better than its parts is booked beside the day on which the step ends
@@ -119,8 +120,8 @@ class Bookings:
         duration_us = step.end.read_at - step.start.read_at
         version = self.channel.at(step.end.read_at)
         short = duration_us <= 2 * version.interval_us
-        if step.kind == "reset":
-            amount = self._leave_unallocated(step, advance, known=False)
+        if step.kind in ("reset", "catch_up"):
+            amount = self._leave_unallocated(step, advance, known=step.kind == "catch_up")
         elif short or duration_us <= FIRST_GAP_LIMIT_US:
             edges = self._hour_edges(step.start.read_at, step.end.read_at)
             amount = self._spread(step, self._pieces(step, advance, edges), short=short)
@@ -188,13 +189,15 @@ class Bookings:
         for at, _, amount in self._pieces(step, advance, edges):
             part = max((edge for edge in edges if edge <= at), default=start)
             amounts[part] = amounts.get(part, 0) + amount
+        splits = year(self.calendar.day(step.since)) != year(self.calendar.day(end - 1))
         for part, amount in amounts.items():
             until = min((edge for edge in edges if edge > part), default=end)
-            self._book_part(part, until, amount, estimated=bool(edges), known=known)
+            first_day = self.calendar.day(step.since if part == start else part)
+            self._book_part(first_day, until, amount, until - part if known else 0, estimated=splits)
         return sum(amounts.values())
 
-    def _book_part(self, start: Instant, end: Instant, amount: int, *, estimated: bool, known: bool) -> None:
-        first_day = self.calendar.day(start)
+    def _book_part(self, first_day: Day, end: Instant, amount: int, duration_us: int, *, estimated: bool) -> None:
+        """Book an amount in the smallest period that holds everything from a day to an instant."""
         self._move(end - 1)
         if first_day == self.day_number:
             self.day.unallocated += amount
@@ -203,7 +206,7 @@ class Bookings:
             tally = self.day.month
         else:
             tally = self.day.year
-        tally.add(amount, end - start if known else 0, estimated=estimated)
+        tally.add(amount, duration_us, estimated=estimated)
 
     def _pieces(self, step: Step, advance: int, edges: list[Instant]) -> Iterator[tuple[Instant, Instant, int]]:
         """The amounts of a step between its edges and the changes of ratio inside it; they add up exactly."""
@@ -248,7 +251,7 @@ class Bookings:
 
     def _note(self, step: Step, found_at: Instant, amount: int | None) -> None:
         version = self.channel.at(step.end.read_at)
-        evidence = _evidence(step, version)
+        evidence = _evidence(step, version) | ({} if step.still_since is None else {"still_since": step.still_since})
         self.events.append(Event(step.kind, found_at, step.start.read_at, step.end.read_at, amount, evidence))
 
     def _note_exchange(self, found: Exchanged, found_at: Instant) -> None:

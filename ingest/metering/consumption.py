@@ -12,17 +12,21 @@ from itertools import groupby
 from ingest.metering.bookings import Bookings, DayTally, Event, Tally
 from ingest.metering.calendar import Day, Instant
 from ingest.metering.channel import Channel
-from ingest.metering.steps import Counted, advance, exchanged
+from ingest.metering.steps import Counted, Fold, advance, exchanged
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The fold after the last reading of a local day: anchor, suspects, and what the anchor's hour and day hold so far."""
+    """The fold after the last reading of a local day, and what the anchor's hour and day hold so far."""
 
-    anchor: Counted
-    suspects: tuple[Counted, ...]
+    fold: Fold
     hour: Tally
     day: DayTally
+
+    @property
+    def anchor(self) -> Counted:
+        """The last counted reading."""
+        return self.fold.anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +70,21 @@ def settle(
     holds the amounts of the wholly measured hours before the state's anchor, as far back as like days go; without it, a silence
     that would need it is left unallocated, and the result says so in `wants_history`.
     """
-    bookings, anchor, suspects = _resume(channel, start, readings, history)
+    bookings, fold = _resume(channel, start, readings, history)
     states: list[tuple[Day, State]] = []
     for day, of_day in groupby(readings, lambda reading: channel.calendar.day(reading.read_at)):
         for reading in of_day:
-            if anchor is None:
-                anchor = reading
+            if fold is None:
+                fold = Fold.on(reading)
                 continue
             if channel.exchanges:
-                anchor, suspects = _exchange(channel, bookings, anchor, suspects, reading)
-            anchor, suspects, found = advance(anchor, suspects, reading, channel)
+                fold = _exchange(channel, bookings, fold, reading)
+            fold, found = advance(fold, reading, channel)
             for one in found:
                 bookings.book(one, reading.read_at)
-        assert anchor is not None
-        state = State(anchor, suspects, _copy(bookings.hour), bookings.day.copy())
-        if day >= through and stored.get(day) == state and not _waits(channel, anchor, day):
+        assert fold is not None
+        state = State(fold, _copy(bookings.hour), bookings.day.copy())
+        if day >= through and stored.get(day) == state and not _waits(channel, fold.anchor, day):
             return _settled(channel, start, bookings, states, (day, state))
         states.append((day, state))
     bookings.close()
@@ -92,27 +96,23 @@ def _waits(channel: Channel, anchor: Counted, day: Day) -> bool:
     return bool(channel.exchanges) and any(channel.exchanges_between(anchor.read_at, channel.calendar.day_start(day + 1)))
 
 
-def _exchange(
-    channel: Channel, bookings: Bookings, anchor: Counted, suspects: tuple[Counted, ...], reading: Counted
-) -> tuple[Counted, tuple[Counted, ...]]:
+def _exchange(channel: Channel, bookings: Bookings, fold: Fold, reading: Counted) -> Fold:
     """Fold in the exchanges declared between the anchor and a reading."""
-    for exchange in channel.exchanges_between(anchor.read_at, reading.read_at):
-        anchor, found = exchanged(anchor, suspects, exchange, channel)
-        suspects = ()
+    for exchange in channel.exchanges_between(fold.anchor.read_at, reading.read_at):
+        fold, found = exchanged(fold, exchange, channel)
         for one in found:
             bookings.book(one, reading.read_at)
-    return anchor, suspects
+    return fold
 
 
 def _resume(
     channel: Channel, start: tuple[Day, State] | None, readings: Sequence[Counted], history: Mapping[Instant, int] | None
-) -> tuple[Bookings, Counted | None, tuple[Counted, ...]]:
+) -> tuple[Bookings, Fold | None]:
     if start is not None:
         state = start[1]
-        bookings = Bookings(channel, state.anchor.read_at, _copy(state.hour), state.day.copy(), history)
-        return bookings, state.anchor, state.suspects
+        return Bookings(channel, state.anchor.read_at, _copy(state.hour), state.day.copy(), history), state.fold
     first = readings[0].read_at if readings else channel.calendar.midnights[0]
-    return Bookings(channel, first, Tally(), DayTally(), {}), None, ()
+    return Bookings(channel, first, Tally(), DayTally(), {}), None
 
 
 def _settled(

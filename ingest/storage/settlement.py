@@ -14,7 +14,7 @@ from ingest.metering.calendar import Calendar, Day, Instant, calendar, instant, 
 from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Exchange, Version
 from ingest.metering.consumption import Settled, State
 from ingest.metering.profile import LIKE_DAYS_BACK_US
-from ingest.metering.steps import Counted
+from ingest.metering.steps import Counted, Fold
 from ingest.storage import binary
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
@@ -119,7 +119,7 @@ def _state(row: Sequence[Any]) -> State:
     _, _, anchor_us, anchor_value, suspects, *sums = row
     day = DayTally(Tally(sums[3], sums[5], sums[6]), sums[4], Tally(*sums[7:10]), Tally(*sums[10:13]))
     pairs = tuple(Counted(*pair) for pair in zip(suspects[::2], suspects[1::2], strict=True))
-    return State(Counted(anchor_us, anchor_value), pairs, Tally(*sums[0:3]), day)
+    return State(Fold(Counted(anchor_us, anchor_value), sums[13], pairs), Tally(*sums[0:3]), day)
 
 
 async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant | None]]) -> dict[int, list[Counted]]:
@@ -158,7 +158,7 @@ _RANGE: Final = struct.Struct(">hiiiqiqiiiiiiiiiqiqiiii")
 _HOUR: Final = struct.Struct(">hiiiqiqiqiq")
 _DAY: Final = struct.Struct(">hiiii" + "iq" * 10)
 _STATE_HEAD: Final = struct.Struct(">hiiiiiqiq")
-_STATE_SUMS: Final = struct.Struct(">" + "iq" * 13)
+_STATE_SUMS: Final = struct.Struct(">" + "iq" * 14)
 
 
 async def write(connection: Connection, settled: Mapping[int, Settled], todays: Mapping[int, Day], now: datetime) -> None:
@@ -232,14 +232,14 @@ def _states(channel: int, settled: Settled) -> Iterable[bytes]:
     for day, state in settled.states:
         anchor, hour, tally = state.anchor, state.hour, state.day
         own, month, year = tally.own, tally.month, tally.year
-        head = _STATE_HEAD.pack(18, 4, channel, 4, day - POSTGRES_EPOCH_DAY, 8, anchor.read_at, 8, anchor.value)
+        head = _STATE_HEAD.pack(19, 4, channel, 4, day - POSTGRES_EPOCH_DAY, 8, anchor.read_at, 8, anchor.value)
         sums = _STATE_SUMS.pack(
             8, hour.amount, 8, hour.measured_us, 8, hour.estimated_us,
             8, own.amount, 8, tally.unallocated, 8, own.measured_us, 8, own.estimated_us,
             8, month.amount, 8, month.measured_us, 8, month.estimated_us,
-            8, year.amount, 8, year.measured_us, 8, year.estimated_us,
+            8, year.amount, 8, year.measured_us, 8, year.estimated_us, 8, state.fold.still_since,
         )  # fmt: skip
-        yield head + binary.bigints([number for suspect in state.suspects for number in suspect]) + sums
+        yield head + binary.bigints([number for suspect in state.fold.suspects for number in suspect]) + sums
 
 
 def _events(channel: int, settled: Settled) -> Iterable[tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar, 
 from ingest.metering.channel import FIRST_GAP_LIMIT_US, SECOND_GAP_LIMIT_US, Channel, Exchange, Version
 from ingest.metering.consumption import Settled, State, settle
 from ingest.metering.profile import LIKE_DAYS_BACK_US, shares
-from ingest.metering.steps import Counted, Step, advance, exchanged
+from ingest.metering.steps import Counted, Fold, Step, advance, exchanged
 
 SHANGHAI = calendar("Asia/Shanghai")
 MODULUS = 1_000_000
@@ -48,7 +48,7 @@ class Rows:
             converged = self.round(readings, changed)
             hours = {at for at, _ in before.items() ^ self.measured().items()}
             changed = {at for event in self.events.values() if converged and _is_stale(event, hours) for at in
-                       (event.from_at, event.to_at)}  # fmt: skip
+                       (event.from_at, event.found_at)}  # fmt: skip
 
     def measured(self) -> dict[Instant, int]:
         """What like days are made of."""
@@ -121,7 +121,10 @@ def histories(draw: st.DrawFn) -> dict[Instant, int]:
     for _ in range(draw(st.integers(1, 40))):
         gap = draw(st.sampled_from([7, 15, 60, 60, 60, 61, 119, 121, 200, 360, 361, 1500, 4000, 20000]))
         at += gap * MINUTE_US + draw(st.sampled_from([0, 0, 0, 1, 999_999]))
-        match draw(st.integers(0, 10)):
+        match draw(st.integers(0, 12)):
+            case 11 | 12:
+                shown = next(reversed(readings.values()), value)  # it stands still, and catches up some time
+                value = (value + draw(st.integers(0, 20_000)) * gap // 60) % MODULUS
             case 10:
                 value = shown = draw(st.integers(0, 50))  # it began at zero again
             case 0:
@@ -242,17 +245,16 @@ def _year_edges(zone: Calendar) -> list[Instant]:
     return [zone.year_start(number) for number in range(2025, 2032)]
 
 
-def _steps(of: Channel, readings: dict[Instant, int]) -> list:
-    anchor, suspects, steps = None, (), []
+def _steps(of: Channel, readings: dict[Instant, int]) -> list[Step]:
+    fold, steps = None, []
     for at, value in sorted(readings.items()):
-        if anchor is None:
-            anchor = Counted(at, value)
+        if fold is None:
+            fold = Fold.on(Counted(at, value))
             continue
-        for exchange in [one for one in of.exchanges if anchor.read_at < one.at <= at]:
-            anchor, found = exchanged(anchor, suspects, exchange, of)
-            suspects = ()
+        for exchange in [one for one in of.exchanges if fold.anchor.read_at < one.at <= at]:
+            fold, found = exchanged(fold, exchange, of)
             steps += [step for step in found if isinstance(step, Step)]
-        anchor, suspects, found = advance(anchor, suspects, Counted(at, value), of)
+        fold, found = advance(fold, Counted(at, value), of)
         steps += [step for step in found if isinstance(step, Step)]
     return steps
 
@@ -265,19 +267,21 @@ def _proved(steps, start: Instant, end: Instant, *, hours: bool = False, splits:
         overlap = max(min(b, end) - max(a, start), 0)
         if not overlap or step.advance is None or step.kind == "reset":
             continue
-        straddles = a < start or b > end
+        straddles = step.since < start or b > end
         duration = b - a
-        if duration <= 2 * HOUR_US:
+        if step.kind != "catch_up" and duration <= 2 * HOUR_US:
             measured += overlap
-        elif duration <= FIRST_GAP_LIMIT_US or shaped:
+        elif step.kind != "catch_up" and (duration <= FIRST_GAP_LIMIT_US or shaped):
             measured, estimated = (measured, estimated + overlap) if straddles else (measured + overlap, estimated)
         elif not hours:
             edges = [edge for edge in splits if a < edge < b]
             if edges:  # a silence across a year's end: each part is booked, as estimated, in the period that holds it whole
                 parts = pairwise([a, *edges, b])
-                estimated += sum(q - p for p, q in parts if p >= start and q <= end)
+                estimated += sum(q - p for p, q in parts if (step.since if p == a else p) >= start and q <= end)
             elif not straddles:
                 measured += duration
+            elif any(step.since < edge <= a for edge in splits) and start in splits and a >= start and b <= end:
+                estimated += duration  # it stood still before the year began, and caught up in it
     return measured, estimated
 
 
@@ -358,6 +362,25 @@ def test_a_silence_of_a_day_takes_the_shape_of_like_days() -> None:
     assert 24 * HOUR_US == rows.days[SHANGHAI.day(silent)].own.measured_us, "the register proves the day"
 
 
+def test_a_silence_found_out_days_later_follows_its_like_days_when_they_change() -> None:
+    """Between two suspects: it is booked when a third one shows that the register was reset, on another local day."""
+    of = channel(SHANGHAI)
+    start = SHANGHAI.day_start(date(2026, 3, 2).toordinal())
+    hourly = {start + hour * HOUR_US: 50_000 + 100 * hour for hour in range(8 * 24)}
+    silent = start + 8 * 24 * HOUR_US
+    suspects = {silent + 2 * HOUR_US: 5, silent + 22 * HOUR_US: 2_405, silent + 25 * HOUR_US: 2_500}
+    late = start + (24 + 9) * HOUR_US
+    readings = hourly | suspects
+    rows, at_once = Rows(of), Rows(of)
+    rows.settle({at: value for at, value in readings.items() if at != late}, set(readings))
+    moved = readings | {late: hourly[late] + 60}
+    rows.settle(moved, {late})
+    at_once.settle(moved, set(moved))
+
+    assert ["like_days", "reset"] == sorted(event.kind for event in rows.events.values())
+    assert at_once == rows
+
+
 @given(st.integers(0, 10**9), st.lists(st.integers(0, 10**12), min_size=1).filter(any))
 def test_shares_add_up_to_the_whole(advance: int, weights: list[int]) -> None:
     """Whatever the weights; nobody without weight gets anything."""
@@ -365,6 +388,45 @@ def test_shares_add_up_to_the_whole(advance: int, weights: list[int]) -> None:
 
     assert advance == sum(found)
     assert all(share >= 0 and (weight or not share) for share, weight in zip(found, weights, strict=True))
+
+
+def test_a_register_that_stood_still_and_caught_up_has_lost_nothing() -> None:
+    """A day frozen, then more at once than an hour can bring: no spike and no unexplained jump, the day has it all, unallocated."""
+    of = channel(SHANGHAI)
+    start = SHANGHAI.day_start(date(2026, 3, 2).toordinal())
+    frozen = {start + hour * HOUR_US: 100 for hour in range(12)}
+    running = {start + hour * HOUR_US: 10_000 * hour for hour in range(12, 16)}
+    rows = Rows(of)
+    rows.settle(frozen | running, {start})
+
+    assert [("catch_up", 119_900_000)] == [(event.kind, event.amount) for event in rows.events.values()]
+    (day,) = rows.days.values()
+    assert (149_900_000, 119_900_000) == (day.own.amount, day.unallocated)
+    assert 15 * HOUR_US == day.own.measured_us
+    assert start + 11 * HOUR_US not in rows.hours or not rows.hours[start + 11 * HOUR_US].amount
+
+
+def test_a_standstill_over_midnight_is_caught_up_with_in_the_month() -> None:
+    """Nobody knows which of the two days had how much of it."""
+    of = channel(SHANGHAI)
+    start = SHANGHAI.day_start(date(2026, 3, 2).toordinal()) - 2 * HOUR_US
+    rows = Rows(of)
+    rows.settle({start: 7, start + HOUR_US: 7, start + 3 * HOUR_US: 7, start + 4 * HOUR_US: 37_000,
+                 start + 5 * HOUR_US: 37_010, start + 6 * HOUR_US: 37_020}, {start})  # fmt: skip
+
+    assert ["catch_up"] == [event.kind for event in rows.events.values()]
+    assert [0, 20_000] == [tally.own.amount for tally in rows.days.values()]
+    assert 36_993_000 == sum(tally.month.amount for tally in rows.days.values())
+
+
+def test_a_single_spike_after_a_standstill_is_still_a_spike() -> None:
+    """The next reading shows that the register was not there."""
+    of = channel(SHANGHAI)
+    rows = Rows(of)
+    rows.settle({**{START + n * HOUR_US: 50 for n in range(8)}, START + 8 * HOUR_US: 90_000, START + 9 * HOUR_US: 60}, {START})
+
+    assert ["spike"] == [event.kind for event in rows.events.values()]
+    assert 10_000 == sum(tally.own.amount for tally in rows.days.values())
 
 
 def test_one_dip_and_one_spike_change_nothing() -> None:

@@ -167,6 +167,16 @@ def test_a_reset_counts_what_the_register_shows_since_zero() -> None:
     assert derived.months == {"2026-10": 30}
 
 
+def test_a_register_that_stood_still_catches_up() -> None:
+    """By what may have passed since: in no hour, but in the month that holds it whole. A spike after a standstill stays one."""
+    found = hourly(100, 100, 100, 100, 70_000, 70_010, 70_020)
+    derived = oracle.derived(found, 1)
+    assert (found.catch_ups, found.jumps) == (((3, 4, 0, 69_900),), ())
+    assert derived.months == {"2026-10": 69_920}
+    assert hourly(100, 100, 100, 39_000, 39_010).catch_ups == ((2, 3, 0, 38_900),)
+    assert hourly(100, 100, 100, 70_000, 110).ignored == (3,)
+
+
 def test_a_declared_exchange_counts_both_registers() -> None:
     """Up to the old one's last value, and from the new one's first; a value the old one cannot have reached counts nothing."""
     times = START_S + HOUR_SECONDS * np.arange(4)

@@ -494,17 +494,17 @@ WHERE channel = ANY (SELECT channel FROM settled_range WHERE hour_until < 'infin
 
 -- name: mark_later_silences
 -- Silences behind the replaced range, short enough for like days, whose like days may have changed: at most four weeks and a day on.
+-- One between suspects was booked when a later reading showed what they were, which may have been days after: up to there.
 INSERT INTO metering.mark (channel, utc_hour)
 SELECT array_agg(channel), array_agg(utc_hour)
 FROM (
     SELECT DISTINCT silence.channel, unnest(ARRAY[floor(extract(epoch FROM silence.from_at) / 3600),
-                                                  floor(extract(epoch FROM silence.to_at) / 3600)])::int AS utc_hour
+                                                  floor(extract(epoch FROM silence.found_at) / 3600)])::int AS utc_hour
     FROM (SELECT channel, min(hour) AS first, max(hour) AS last FROM changed_hour GROUP BY channel) AS changed
     JOIN settled_range AS range USING (channel)
     CROSS JOIN LATERAL (
-        SELECT event.channel, event.from_at, event.to_at FROM metering.channel_event AS event
-        WHERE event.channel = changed.channel AND event.found_at > changed.first
-          AND event.found_at < changed.last + interval '33 days' AND event.kind IN ('like_days', 'unallocated')
+        SELECT event.channel, event.from_at, event.found_at FROM metering.channel_event AS event
+        WHERE event.channel = changed.channel AND event.found_at > changed.first AND event.kind IN ('like_days', 'unallocated')
           AND event.from_at >= range.hour_until AND event.from_at < changed.last + interval '29 days'
           AND event.to_at - event.from_at <= interval '72 hours' OFFSET 0
     ) AS silence
@@ -558,7 +558,7 @@ SET anchor_us = excluded.anchor_us, anchor_value = excluded.anchor_value, suspec
     day_estimated_us = excluded.day_estimated_us, month_amount = excluded.month_amount,
     month_measured_us = excluded.month_measured_us, month_estimated_us = excluded.month_estimated_us,
     year_amount = excluded.year_amount, year_measured_us = excluded.year_measured_us,
-    year_estimated_us = excluded.year_estimated_us
+    year_estimated_us = excluded.year_estimated_us, still_us = excluded.still_us
 WHERE there.* IS DISTINCT FROM excluded.*
 
 -- name: insert_settled_event

@@ -40,6 +40,15 @@ CREATE TABLE metering.forgotten_day (
 GRANT SELECT, INSERT ON metering.day_change, metering.forgotten_day TO meterwarden_writer;
 GRANT UPDATE, DELETE ON metering.forgotten_day TO meterwarden_writer;
 
+-- Since when the anchor's register has stood still: what it shows after that may have passed in all that time. States of before do not
+-- know, so every channel is folded once more from its first reading; rows that come out the same stay untouched.
+DELETE FROM metering.day_state;
+ALTER TABLE metering.day_state ADD COLUMN still_us bigint NOT NULL;
+INSERT INTO metering.mark (channel, utc_hour)
+SELECT ARRAY[channel, channel],
+       ARRAY[floor(extract(epoch FROM min(read_at)) / 3600), floor(extract(epoch FROM max(read_at)) / 3600)]::int[]
+FROM metering.reading GROUP BY channel;
+
 CREATE VIEW meterwarden.day_change AS
 SELECT institution.code AS institution, meter.medium, meter.code AS meter, channel.register, change.day, change.changed_at,
        (change.old_amount * 0.000001)::numeric(20, 6) AS old_amount, (change.new_amount * 0.000001)::numeric(20, 6) AS new_amount,
