@@ -48,7 +48,7 @@ from simulators.run import Run
 
 RATES = {"dip": 0.001, "spike": 0.001, "freeze": 0.0005, "unit_slip": 0.0005, "reset": 0.0003, "exchange": 0.0003}
 """Per reading: some two hundred of each in a month of forty institutions."""
-ROUND_HOURS = 12
+ROUND_HOURS = 3
 LATE_DAYS = 5
 WINDOW = AcceptWindow(62 * 24 * HOUR_US, HOUR_US // 6)
 QUIET = frozenset({"like_days", "unallocated"})
@@ -114,7 +114,7 @@ def _registry(of: Run, directory: Path) -> Path:
 
 
 async def _month(of: Run, settings: DatabaseSettings, path: Path, true_faults: dict[Any, list[RegisterFault]]) -> None:
-    """Store and settle the month, twelve simulated hours at a time."""
+    """Store and settle the month, some simulated hours at a time."""
     known = await load_registry(settings)
     undeclared = sorted(_declarations(true_faults), key=lambda each: each[0])
     writer = Writer(settings)
@@ -136,7 +136,7 @@ async def _month(of: Run, settings: DatabaseSettings, path: Path, true_faults: d
 
 
 def _batches(messages: Iterable[Any], start_s: int) -> Iterator[tuple[int, list[Message]]]:
-    """What goes out in twelve hours, in batches as intake would be given."""
+    """What goes out between two rounds."""
     kept = (message for message in messages if message.outcome is not Outcome.STATUS)
     span = ROUND_HOURS * HOUR_SECONDS
     for number, group in groupby(kept, lambda message: (message.send_at_s - start_s) // span):
@@ -271,9 +271,7 @@ def _print(confusion: Confusion, of: Run, counts: dict[str, int]) -> None:
         found = ", ".join(f"{kinds} {number}" for (one, kinds), number in confusion.found.most_common() if one == name)
         print(f"| {name} | {confusion.injected[name]} | {found} | {confusion.right[name] / confusion.injected[name]:.1%} |")
     total, right = confusion.injected.total(), confusion.right.total()
-    print(
-        f"\nrightly classified: {right} of {total}, {right / total:.2%}; {confusion.unseen} whose only readings were lost or disputed"
-    )
+    print(f"\nrightly classified: {right} of {total}, {right / total:.2%}; {confusion.unseen} more struck lost readings only")
     months = confusion.months
     print("register months: " + ", ".join(f"{number} {name}" for name, number in months.most_common()))
     print(f"day changes: {counts['day_change']:,} rows of {counts['consumption_day']:,} register days, "

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from ingest.metering.calendar import HOUR_US, Day, Instant, calendar, instant, period
-from ingest.metering.channel import Channel
+from ingest.metering.channel import CLOSED_AFTER_US, Channel
 from ingest.metering.consumption import Settled, State, settle
 from ingest.metering.kept import clipped, first_day
 from ingest.metering.levels import Standing, Thresholds, fold
@@ -51,7 +51,7 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     marked_spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
     spans = {number: kept for number, span in marked_spans.items() if (kept := _kept(span, floors[number])) is not None}
     if spans:
-        await store.write(connection, await _settle_channels(connection, channels, spans, floors), _todays(channels, now), now)
+        await store.write(connection, await _settle_channels(connection, channels, spans, floors), _open_days(channels, now), now)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
     standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)
@@ -72,9 +72,9 @@ def _kept(span: Span, first: Day | None) -> Span | None:
     return Span(first, span.last) if span.last >= first else None
 
 
-def _todays(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]:
-    """The running local day of each channel; those before it are closed."""
-    return {number: channel.calendar.day(instant(now)) for number, channel in channels.items()}
+def _open_days(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]:
+    """The first local day of each channel that may still be written without a record; those before it are closed."""
+    return {number: channel.calendar.day(instant(now) - CLOSED_AFTER_US) for number, channel in channels.items()}
 
 
 async def _settle_channels(

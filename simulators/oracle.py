@@ -156,7 +156,7 @@ class _Fold:
         """Fold in the reading at a position."""
         if (advance := self._advance(self.base, position)) >= 0:
             chain = self._agreeing([*self.doubtful, position])
-            if chain and self._caught_up(self.doubtful[0]) >= 0:
+            if chain and self._caught_up(chain) >= 0:
                 self._jump(chain)
             else:
                 self._settle([(self.base, position, advance)])
@@ -175,7 +175,7 @@ class _Fold:
     def _jump(self, chain: list[tuple[int, int, int]]) -> None:
         """The readings of a chain are the new base, and the way to the first of them is no ordinary one."""
         first = chain[0][0]
-        if (advance := self._caught_up(first)) >= 0:
+        if (advance := self._caught_up(chain)) >= 0:
             self.catch_ups.append((self.base, first, self.still, advance))
         else:
             (self.resets if self._began_at_zero(first) else self.jumps).append((self.base, first))
@@ -198,9 +198,11 @@ class _Fold:
             self.still = self.still if self._values[start] == self._values[end] else end
         self.base = steps[-1][1]
 
-    def _caught_up(self, first: int) -> int:
-        """What a register that stood still can have advanced by since it did; -1 where it did not stand still, or cannot have."""
-        return self._advance(self.still, first) if self.still < self.base else -1
+    def _caught_up(self, chain: list[tuple[int, int, int]]) -> int:
+        """What a register that stood still can have advanced by, up to where it moves on; -1 where that is not what happened."""
+        first = chain[0][0]
+        moves_on = self._values[chain[-1][1]] != self._values[first]
+        return self._advance(self.still, first) if self.still < self.base and moves_on else -1
 
     def _began_at_zero(self, first: int) -> bool:
         seconds = self._times[first] - self._times[self.base]

@@ -22,7 +22,7 @@ MOST_DECIMALS: Final = 3
 
 
 class RegisterFault(NamedTuple):
-    """A fault: seconds of the first and last reading it strikes; the event kinds, one of which must be found; an exchange's values."""
+    """A fault: seconds of the first and last reading it strikes; the event kinds that may be found; an exchange's values."""
 
     kind: str
     first_s: int

@@ -20,6 +20,11 @@ SECOND_GAP_LIMIT_US: Final = 72 * HOUR_US
 weekend."""
 
 
+CLOSED_AFTER_US: Final = FIRST_GAP_LIMIT_US
+"""So long after its end a day is closed: until then the reading that ends it may still come, as one does every day. Ours; the longest
+silence that is filled linearly."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """What holds for a channel from `valid_from` on, in the channel's own integers."""

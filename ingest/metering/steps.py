@@ -108,7 +108,7 @@ def advance(fold: Fold, reading: Counted, channel: Channel) -> tuple[Fold, list[
     chain = _chain(suspects, channel) if len(suspects) == SUSPECTS else None
     if chain is None:
         return fold._replace(suspects=suspects), found
-    return _followed(suspects[0], chain), [*found, _jump(fold, suspects[0], channel), *chain]
+    return _followed(suspects[0], chain), [*found, _jump(fold, chain, channel), *chain]
 
 
 def exchanged(fold: Fold, exchange: Exchange, channel: Channel) -> tuple[Fold, list[Found]]:
@@ -124,7 +124,7 @@ def _connected(fold: Fold, step: Step, channel: Channel) -> tuple[Fold, list[Fou
     """The reading at the end of a step from the anchor counts. Suspects before it do too where the register caught up with them."""
     if fold.suspects:
         chain = _chain((*fold.suspects, step.end), channel)
-        caught_up = _caught_up(fold, fold.suspects[0], channel)
+        caught_up = None if chain is None else _caught_up(fold, chain, channel)
         if chain is not None and caught_up is not None:
             return _followed(fold.suspects[0], chain), [caught_up, *chain]
     stands_still = step.end.value == fold.anchor.value
@@ -132,13 +132,13 @@ def _connected(fold: Fold, step: Step, channel: Channel) -> tuple[Fold, list[Fou
     return Fold(step.end, fold.still_since if stands_still else step.end.read_at), [*ignored, step]
 
 
-def _jump(fold: Fold, first: Counted, channel: Channel) -> Step:
-    """A register that stood still may have caught up; one that fell to what it can have shown since zero was reset.
+def _jump(fold: Fold, chain: list[Step], channel: Channel) -> Step:
+    """The step to the first of a chain. A register that stood still may have caught up; one that fell to what it can have shown since zero was reset.
 
     Any other jump is unexplained.
     """
-    anchor = fold.anchor
-    caught_up = _caught_up(fold, first, channel)
+    anchor, first = fold.anchor, chain[0].start
+    caught_up = _caught_up(fold, chain, channel)
     if caught_up is not None:
         return caught_up
     since_zero = connect(Counted(anchor.read_at, 0), first, channel.at(first.read_at))
@@ -147,10 +147,15 @@ def _jump(fold: Fold, first: Counted, channel: Channel) -> Step:
     return Step("unexplained", anchor, first, None)
 
 
-def _caught_up(fold: Fold, first: Counted, channel: Channel) -> Step | None:
-    """The step of a register that stood still, to a reading it can have reached since then; it may have rolled over."""
+def _caught_up(fold: Fold, chain: list[Step], channel: Channel) -> Step | None:
+    """The step of a register that stood still, to a reading it can have reached since then, and from which it moves on.
+
+    One that stands still again up there may as well show a wrong value for a while.
+    """
+    first = chain[0].start
     since = connect(Counted(fold.still_since, fold.anchor.value), first, channel.at(first.read_at))
-    if since is None or fold.still_since == fold.anchor.read_at:
+    stood_still, moves_on = fold.still_since < fold.anchor.read_at, chain[-1].end.value != first.value
+    if since is None or not (stood_still and moves_on):
         return None
     return Step("catch_up", fold.anchor, first, since.advance, fold.still_since)
 

@@ -161,12 +161,12 @@ _STATE_HEAD: Final = struct.Struct(">hiiiiiqiq")
 _STATE_SUMS: Final = struct.Struct(">" + "iq" * 14)
 
 
-async def write(connection: Connection, settled: Mapping[int, Settled], todays: Mapping[int, Day], now: datetime) -> None:
+async def write(connection: Connection, settled: Mapping[int, Settled], open_days: Mapping[int, Day], now: datetime) -> None:
     """Put the rows of every settled channel in the place of those they replace; notes the days that changed.
 
-    Changes of days before today (closed ones) stay on record.
+    Changes of days before a channel's open ones stay on record.
     """
-    await _copy(connection, "settled_range", (_range(channel, one, todays[channel]) for channel, one in settled.items()))
+    await _copy(connection, "settled_range", (_range(channel, one, open_days[channel]) for channel, one in settled.items()))
     await _copy(connection, "settled_hour", (row for channel, one in settled.items() for row in _hours(channel, one)))
     await _copy(connection, "settled_day", (row for channel, one in settled.items() for row in _days(channel, one)))
     await _copy(connection, "settled_state", (row for channel, one in settled.items() for row in _states(channel, one)))
@@ -197,7 +197,7 @@ async def _copy(connection: Connection, table: str, rows: Iterable[bytes]) -> No
         await copy.write(b"".join((binary.HEADER, *rows, binary.TRAILER)))
 
 
-def _range(channel: int, settled: Settled, today: Day) -> bytes:
+def _range(channel: int, settled: Settled, open_day: Day) -> bytes:
     replaced = settled.replaced
     last_day = max((day for day, _ in settled.states), default=None)
     state_from = None if replaced.state_after is None else replaced.state_after + 1
@@ -207,7 +207,7 @@ def _range(channel: int, settled: Settled, today: Day) -> bytes:
         4, _day(replaced.day_from, MIN_32), 4, _day(replaced.day_until, MAX_32),
         4, _day(state_from, MIN_32), 4, _day(replaced.state_until, MAX_32),
         8, _at(replaced.found_from, MIN_64), 8, _at(replaced.found_until, MAX_64),
-        4, _day(last_day, MIN_32), 4, _day(today, MAX_32),
+        4, _day(last_day, MIN_32), 4, _day(open_day, MAX_32),
     )  # fmt: skip
 
 

@@ -42,9 +42,9 @@ async def test_a_late_reading_leaves_a_record_of_the_closed_day_it_changes(datab
 
 
 async def test_the_running_day_may_change_without_a_record(database: Database, tmp_path: Path) -> None:
-    """Closed is what lies before today in the channel's own zone: in Shanghai a day ends at 16:00 UTC."""
+    """A day is closed six hours after its end in the channel's own zone: in Shanghai at 22:00 UTC."""
     channel = await _ten_days(database, tmp_path)
-    today = moment(START + 10 * DAY_US - 1)
+    today = moment(START + 10 * DAY_US + 6 * HOUR_US - 1)
     await settle_all(database, now=today)
     await store(database, [[(channel, START + 240 * HOUR_US - 1, 2399)]])
     await settle_all(database, now=today)

@@ -419,6 +419,17 @@ def test_a_standstill_over_midnight_is_caught_up_with_in_the_month() -> None:
     assert 36_993_000 == sum(tally.month.amount for tally in rows.days.values())
 
 
+def test_a_wrong_value_that_stands_still_as_well_is_no_catching_up() -> None:
+    """A still register shown a thousandfold for some hours: nothing is counted, an operator is asked."""
+    of = channel(SHANGHAI)
+    values = [50] * 8 + [50_000] * 3 + [50, 50, 50, 60]
+    rows = Rows(of)
+    rows.settle({START + n * HOUR_US: value for n, value in enumerate(values)}, {START})
+
+    assert {"unexplained", "reset"} >= {event.kind for event in rows.events.values()}
+    assert 60_000 == sum(tally.own.amount for tally in rows.days.values()), "10 passed, and 50 is what a reset register shows"
+
+
 def test_a_single_spike_after_a_standstill_is_still_a_spike() -> None:
     """The next reading shows that the register was not there."""
     of = channel(SHANGHAI)

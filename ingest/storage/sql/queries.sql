@@ -414,7 +414,7 @@ ORDER BY 1, 2
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_range (
     channel int NOT NULL, hour_from timestamptz NOT NULL, hour_until timestamptz NOT NULL, day_from date NOT NULL,
     day_until date NOT NULL, state_from date NOT NULL, state_until date NOT NULL, found_from timestamptz NOT NULL,
-    found_until timestamptz NOT NULL, last_day date NOT NULL, today date NOT NULL
+    found_until timestamptz NOT NULL, last_day date NOT NULL, open_day date NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_hour (LIKE metering.consumption_hour) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_day (LIKE metering.consumption_day) ON COMMIT DELETE ROWS;
@@ -521,10 +521,10 @@ SELECT old.channel, old.day, %(now)s, old.amount, new.amount, old.unallocated, n
 FROM settled_range AS range
 CROSS JOIN LATERAL (
     (SELECT channel, day, amount, unallocated, measured_us, estimated_us FROM metering.consumption_day AS day
-     WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day < range.day_until AND day.day < range.today OFFSET 0)
+     WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day < range.day_until AND day.day < range.open_day OFFSET 0)
     UNION ALL
     (SELECT channel, day, amount, unallocated, measured_us, estimated_us FROM metering.forgotten_day AS day
-     WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day <= range.last_day AND day.day < range.today OFFSET 0)
+     WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day <= range.last_day AND day.day < range.open_day OFFSET 0)
 ) AS old
 LEFT JOIN settled_day AS new ON new.channel = old.channel AND new.day = old.day
 WHERE (old.amount, old.unallocated, old.measured_us, old.estimated_us)
