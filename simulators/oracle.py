@@ -156,8 +156,8 @@ class _Fold:
         """Fold in the reading at a position."""
         if (advance := self._advance(self.base, position)) >= 0:
             chain = self._agreeing([*self.doubtful, position])
-            if chain and self._caught_up(chain) >= 0:
-                self._jump(chain)
+            if chain and self._caught_up(self.doubtful[0]) >= 0:
+                self._jump(chain, caught_up=True)
             else:
                 self._settle([(self.base, position, advance)])
             return
@@ -165,18 +165,19 @@ class _Fold:
         if len(self.doubtful) > IN_A_ROW:
             self.ignored.append(self.doubtful.pop(0))
         if len(self.doubtful) == IN_A_ROW and (chain := self._agreeing(self.doubtful)):
-            self._jump(chain)
+            moves_on = self._values[self.doubtful[0]] != self._values[position]
+            self._jump(chain, caught_up=moves_on and self._caught_up(self.doubtful[0]) >= 0)
 
     def _agreeing(self, positions: list[int]) -> list[tuple[int, int, int]]:
         """The steps from each to the next; none where one of them cannot have been."""
         chain = [(a, b, self._advance(a, b)) for a, b in pairwise(positions)]
         return chain if all(advance >= 0 for _, _, advance in chain) else []
 
-    def _jump(self, chain: list[tuple[int, int, int]]) -> None:
+    def _jump(self, chain: list[tuple[int, int, int]], *, caught_up: bool) -> None:
         """The readings of a chain are the new base, and the way to the first of them is no ordinary one."""
         first = chain[0][0]
-        if (advance := self._caught_up(chain)) >= 0:
-            self.catch_ups.append((self.base, first, self.still, advance))
+        if caught_up:
+            self.catch_ups.append((self.base, first, self.still, self._caught_up(first)))
         else:
             (self.resets if self._began_at_zero(first) else self.jumps).append((self.base, first))
         self.doubtful.clear()
@@ -198,11 +199,9 @@ class _Fold:
             self.still = self.still if self._values[start] == self._values[end] else end
         self.base = steps[-1][1]
 
-    def _caught_up(self, chain: list[tuple[int, int, int]]) -> int:
-        """What a register that stood still can have advanced by, up to where it moves on; -1 where that is not what happened."""
-        first = chain[0][0]
-        moves_on = self._values[chain[-1][1]] != self._values[first]
-        return self._advance(self.still, first) if self.still < self.base and moves_on else -1
+    def _caught_up(self, first: int) -> int:
+        """What a register that stood still can have advanced by since it did; -1 where it did not stand still, or cannot have."""
+        return self._advance(self.still, first) if self.still < self.base else -1
 
     def _began_at_zero(self, first: int) -> bool:
         seconds = self._times[first] - self._times[self.base]

@@ -1,11 +1,14 @@
 """Settlement run by hand: to its end, and once more from scratch."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ingest.messages import Assessed, Message, Row
 from ingest.metering.levels import Thresholds
 from ingest.settlement import Round, settle_round
-from ingest.storage.connection import connected
+from ingest.storage.connection import Connection, connected
 from ingest.storage.rebuild import DERIVED, forget_and_mark
 from ingest.storage.settlement import open_round
 from ingest.storage.writer import Writer
@@ -35,14 +38,39 @@ async def settle_once(database: Database, *, now: datetime = NOW, channel_hours:
         return await settle_round(connection, now, channel_hours, Thresholds())
 
 
-async def settle_all(database: Database, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
-    """Rounds until there is nothing to do; returns how many there were."""
+@dataclass
+class ByHand:
+    """A writer and a settler that a test drives, each on one connection."""
+
+    connection: Connection
+    writer: Writer
+
+    async def store(self, rows: list[tuple[int, int, int]]) -> None:
+        """Write a batch of (channel, read_at, value)."""
+        await self.writer.write(batch(rows))
+
+    async def settle(self, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
+        """Rounds until there is nothing to do; returns how many there were."""
+        for number in range(10_000):
+            if not await settle_round(self.connection, now, channel_hours, Thresholds()):
+                return number
+        raise AssertionError("settlement does not come to rest")
+
+
+@asynccontextmanager
+async def by_hand(database: Database) -> AsyncIterator[ByHand]:
+    """For the length of a block."""
+    writer = Writer(database.settings)
     async with connected(database.settings) as connection:
         await open_round(connection)
-        for number in range(10_000):
-            if not await settle_round(connection, now, channel_hours, Thresholds()):
-                return number
-    raise AssertionError("settlement does not come to rest")
+        yield ByHand(connection, writer)
+    await writer.close()
+
+
+async def settle_all(database: Database, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
+    """Rounds until there is nothing to do; returns how many there were."""
+    async with by_hand(database) as hand:
+        return await hand.settle(now=now, channel_hours=channel_hours)
 
 
 async def derived(database: Database) -> dict[str, list[tuple]]:

@@ -15,6 +15,7 @@ proves the day. What a larger period knows better than its parts is booked besid
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import lcm
 from typing import Any
 
 from ingest.metering.calendar import HOUR_US, Day, Instant, month, year
@@ -153,11 +154,10 @@ class Bookings:
         pieces = like_days(cuts, self.calendar, self._measured)
         if pieces is None:
             return None
-        amounts = shares(advance, [piece.weight for piece in pieces])
-        return [
-            (piece.start, piece.end, amount * self.channel.at(piece.start).scale)
-            for piece, amount in zip(pieces, amounts, strict=True)
-        ]
+        scales = [self.channel.at(piece.start).scale for piece in pieces]
+        whole = lcm(*scales)  # like days say what was consumed; behind a higher ratio the register moves less for it
+        amounts = shares(advance, [piece.weight * (whole // scale) for piece, scale in zip(pieces, scales, strict=True)])
+        return [(piece.start, piece.end, amount * scale) for piece, amount, scale in zip(pieces, amounts, scales, strict=True)]
 
     def _spread(self, step: Step, pieces: Iterable[tuple[Instant, Instant, int]], *, short: bool) -> int:
         """Book a step piece by piece, hour by hour."""

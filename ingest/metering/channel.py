@@ -21,8 +21,7 @@ weekend."""
 
 
 CLOSED_AFTER_US: Final = FIRST_GAP_LIMIT_US
-"""So long after its end a day is closed: until then the reading that ends it may still come, as one does every day. Ours; the longest
-silence that is filled linearly."""
+"""So long after its end a day is closed: until then the reading that ends it may come, as one does every day. Ours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def _connected(fold: Fold, step: Step, channel: Channel) -> tuple[Fold, list[Fou
     """The reading at the end of a step from the anchor counts. Suspects before it do too where the register caught up with them."""
     if fold.suspects:
         chain = _chain((*fold.suspects, step.end), channel)
-        caught_up = None if chain is None else _caught_up(fold, chain, channel)
+        caught_up = _caught_up(fold, fold.suspects[0], channel)
         if chain is not None and caught_up is not None:
             return _followed(fold.suspects[0], chain), [caught_up, *chain]
     stands_still = step.end.value == fold.anchor.value
@@ -133,13 +133,14 @@ def _connected(fold: Fold, step: Step, channel: Channel) -> tuple[Fold, list[Fou
 
 
 def _jump(fold: Fold, chain: list[Step], channel: Channel) -> Step:
-    """The step to the first of a chain. A register that stood still may have caught up; one that fell to what it can have shown since zero was reset.
+    """The step to the first of a chain that does not connect to the anchor.
 
-    Any other jump is unexplained.
+    A register that stood still may have caught up, if it moves on: one that stands still again up there may as well show a wrong
+    value for a while. One that fell to what it can have shown since it began at zero was reset. All else is unexplained.
     """
     anchor, first = fold.anchor, chain[0].start
-    caught_up = _caught_up(fold, chain, channel)
-    if caught_up is not None:
+    caught_up = _caught_up(fold, first, channel)
+    if caught_up is not None and chain[-1].end.value != first.value:
         return caught_up
     since_zero = connect(Counted(anchor.read_at, 0), first, channel.at(first.read_at))
     if first.value < anchor.value and since_zero is not None:
@@ -147,15 +148,10 @@ def _jump(fold: Fold, chain: list[Step], channel: Channel) -> Step:
     return Step("unexplained", anchor, first, None)
 
 
-def _caught_up(fold: Fold, chain: list[Step], channel: Channel) -> Step | None:
-    """The step of a register that stood still, to a reading it can have reached since then, and from which it moves on.
-
-    One that stands still again up there may as well show a wrong value for a while.
-    """
-    first = chain[0].start
+def _caught_up(fold: Fold, first: Counted, channel: Channel) -> Step | None:
+    """The step of a register that stood still, to a reading it can have reached since then; it may have rolled over."""
     since = connect(Counted(fold.still_since, fold.anchor.value), first, channel.at(first.read_at))
-    stood_still, moves_on = fold.still_since < fold.anchor.read_at, chain[-1].end.value != first.value
-    if since is None or not (stood_still and moves_on):
+    if since is None or fold.still_since == fold.anchor.read_at:
         return None
     return Step("catch_up", fold.anchor, first, since.advance, fold.still_since)
 

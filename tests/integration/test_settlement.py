@@ -2,18 +2,23 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from ingest.metering.calendar import HOUR_US, instant, moment, utc_hour
+from ingest.metering.calendar import HOUR_US, instant, moment
 from ingest.settlement import Round
+from ingest.storage import decisions
+from ingest.storage.decisions import Grounds
 from ingest.storage.rebuild import DERIVED
 from tests.databases import Database
 from tests.registries import channels, import_files, write_files
-from tests.settling import derived, rebuild, settle_all, settle_once, store
+from tests.settling import ByHand, by_hand, derived, rebuild, settle_all, settle_once, store
 
 SHANGHAI = timedelta(hours=8)
+CUMULATIVE = ("energy_import_kwh", "volume_m3")
+GROUNDS = Grounds("test", "test")
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
 
 
@@ -44,40 +49,43 @@ async def test_any_order_duplication_and_batching_gives_identical_rows(
 ) -> None:
     """Readings shuffled, repeated, split into batches, settled in between in bounded rounds: the rows of a rebuild.
 
-    Exchanges are declared somewhere in between: late or early, the rows are the same.
+    Edits are made and exchanges declared and withdrawn somewhere in between: late or early, the rows are the same.
     """
     await import_files(database, write_files(tmp_path, timezone=zone))
-    numbers = sorted((await channels(database)).values())
+    numbers = await channels(database)
     rng = random.Random(seed)
-    history = [row for channel in numbers for row in random_history(rng, channel)]
-    exchanges = [(channel, START + rng.randrange(25, 40) * 24 * HOUR_US) for channel in numbers]
+    history = [row for channel in sorted(numbers.values()) for row in random_history(rng, channel)]
+    decided = [
+        one
+        for path, channel in numbers.items()
+        if path.endswith(CUMULATIVE)
+        for one in random_decisions(rng, path, channel, history)
+    ]
     expected = None
-    for _ in range(3):
-        for table in (*DERIVED, "reading", "conflict", "mark", "exchange"):
-            await database.run(f"DELETE FROM metering.{table}")
-        undeclared = list(exchanges)
-        arriving = history + rng.choices(history, k=len(history) // 5)
-        rng.shuffle(arriving)
-        while arriving:
-            size = rng.randrange(1, 60)
-            await store(database, [arriving[:size]])
-            arriving = arriving[size:]
-            if undeclared and (rng.random() < 0.05 or not arriving):
-                await declare(database, *undeclared.pop())
-            if rng.random() < 0.3:
-                await settle_all(database, channel_hours=rng.choice([1, 5, 50_000]))
-        for exchange in undeclared:
-            await declare(database, *exchange)
-        await settle_all(database)
-        rows = await derived(database)
-        expected = expected or rows
-        assert expected == rows, f"seed {seed}"
+    async with by_hand(database) as hand:
+        for _ in range(3):
+            for table in (*DERIVED, "reading", "conflict", "mark", "exchange", "edit"):
+                await database.run(f"DELETE FROM metering.{table}")
+            undecided, arriving = list(decided), history + rng.choices(history, k=len(history) // 5)
+            rng.shuffle(arriving)
+            while arriving or undecided:
+                size = rng.randrange(1, 80)
+                await hand.store(arriving[:size])
+                arriving = arriving[size:]
+                while undecided and (rng.random() < 0.2 or not arriving):
+                    await decide(hand, *undecided.pop(0))
+                if rng.random() < 0.3:
+                    await hand.settle(channel_hours=rng.choice([1, 5, 50_000]))
+            await hand.settle()
+            rows = await derived(database)
+            expected = expected or rows
+            assert expected == rows, f"seed {seed}"
         await rebuild(database, channel_hours=rng.choice([1, 50_000]))
         assert expected == await derived(database), f"rebuild, seed {seed}"
 
 
 def random_history(rng: random.Random, channel: int) -> list[tuple[int, int, int]]:
-    """Readings over a month's end with steps, silences (some with like days), falls, jumps, resets, and disputed keys."""
+    """Readings over a month's end with steps, silences (some with like days), falls, jumps, resets, standstills, disputed keys."""
     at, value, rows = START + 17 * 24 * HOUR_US, rng.randrange(10**9), []
     for _ in range(8 * 24 if channel == 1 else 0):
         at += HOUR_US
@@ -86,7 +94,7 @@ def random_history(rng: random.Random, channel: int) -> list[tuple[int, int, int
     for _ in range(120):
         at += int(rng.choice([0.25, 1, 1, 1, 1, 2.5, 5, 7, 40]) * HOUR_US) + rng.choice([0, 0, 1, 777])
         value = (value + rng.randrange(100_000)) % 10**9
-        shown = rng.randrange(10**9) if rng.random() < 0.05 else value
+        shown = rng.randrange(10**9) if rng.random() < 0.05 else rows[-1][2] if rows and rng.random() < 0.1 else value
         rows.append((channel, at, shown))
         if rng.random() < 0.03:
             rows.append((channel, at, shown + 1))
@@ -95,15 +103,32 @@ def random_history(rng: random.Random, channel: int) -> list[tuple[int, int, int
     return rows
 
 
-async def declare(database: Database, channel: int, at: int) -> None:
-    """A declared exchange, with its mark: the old register ends far up, the new one begins at 3."""
-    await database.run(
-        """INSERT INTO metering.exchange (channel, exchanged_at, old_final, new_initial, author, reason)
-           VALUES (%s, %s, %s, 3, 'test', 'test')""", channel, moment(at), 10**8 + channel
-    )  # fmt: skip
-    await database.run(
-        "INSERT INTO metering.mark (channel, utc_hour) VALUES (ARRAY[%s::int], ARRAY[%s::int])", channel, utc_hour(at)
-    )
+Decision = tuple[str, str, int, tuple[int, int] | int | None]
+"""What, of which register, at which instant; the values of an exchange, or of an edit."""
+
+
+def random_decisions(rng: random.Random, path: str, channel: int, history: list[tuple[int, int, int]]) -> list[Decision]:
+    """Edits of readings there are and of instants without any, some twice; two exchanges declared, one of them withdrawn."""
+    readings = [(at, value) for of, at, value in history if of == channel]
+    found: list[Decision] = []
+    for at, value in rng.sample(readings, 6):
+        found.append(("edit", path, at + rng.choice([0, 0, 1, HOUR_US // 3]), rng.choice([None, value, value + 17])))
+    found += [("edit", path, at, None) for _, _, at, _ in rng.sample(found, 2)]
+    ats = [START + rng.randrange(25, 40) * 24 * HOUR_US + rng.randrange(3) for _ in range(2)]
+    found += [("exchange", path, at, (10**8 + channel, 3)) for at in ats]
+    return [*found, ("exchange", path, ats[0], None)]
+
+
+async def decide(hand: ByHand, what: str, path: str, at: int, values: tuple[int, int] | int | None) -> None:
+    """As an operator does."""
+    meter, _, name = path.rpartition("/")
+    register = await decisions.register(hand.connection, meter, name, moment(at))
+    if what == "edit":
+        value = None if values is None else Decimal(values).scaleb(-3)
+        await decisions.edit(hand.connection, register, moment(at), value, GROUNDS)
+    else:
+        old_new = None if values is None else (Decimal(values[0]).scaleb(-3), Decimal(values[1]).scaleb(-3))
+        await decisions.exchange(hand.connection, register, moment(at), old_new, GROUNDS)
 
 
 async def test_a_silent_institution_is_not_assessable_and_says_why(database: Database, tmp_path: Path) -> None:
