@@ -8,6 +8,8 @@ import click
 from ingest.commands.database import bootstrap, migrate_command
 from ingest.commands.demo import demo
 from ingest.commands.drain import drain
+from ingest.commands.edit import edit
+from ingest.commands.exchange import exchange
 from ingest.commands.findings import findings
 from ingest.commands.quarantine import quarantine
 from ingest.commands.rebuild import rebuild
@@ -50,5 +52,8 @@ def main() -> None:
     """Meter readings from MQTT into TimescaleDB, none lost, none doubled; consumption; institutions over quota."""
 
 
-for command in (run, drain, migrate_command, bootstrap, registry, quarantine, findings, rebuild, stack_group, demo):
+COMMANDS: Final = (
+    run, drain, migrate_command, bootstrap, registry, quarantine, edit, exchange, findings, rebuild, stack_group, demo,
+)  # fmt: skip
+for command in COMMANDS:
     main.add_command(command)

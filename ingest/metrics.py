@@ -172,6 +172,11 @@ class Metrics:
         self.findings = Gauge(
             "meterwarden_findings_open", "Findings of validation that wait for somebody", ["rule", "severity"], registry=registry
         )
+        self.too_late = Counter(
+            "meterwarden_settlement_too_late_total",
+            "Channels of a round with marks before the raw readings that are kept: stored, not settled",
+            registry=registry,
+        )
         self.quota_published = Counter("meterwarden_quota_states_published_total", "Quota states sent", registry=registry)
         self.conditions = Conditions(broker=self.connected.__bool__, database=self.database_up.__bool__)
         self.standings = StandingsCollector()

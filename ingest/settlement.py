@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Final
 
 from ingest.charging import settle_charging
-from ingest.metering.calendar import HOUR_US, Day, calendar, instant, period
-from ingest.metering.channel import Channel
+from ingest.metering.calendar import HOUR_US, Day, Instant, calendar, instant, period
+from ingest.metering.channel import CLOSED_AFTER_US, Channel
 from ingest.metering.consumption import Settled, State, settle
+from ingest.metering.kept import clipped, first_day
 from ingest.metering.levels import Standing, Thresholds, fold, less
 from ingest.metering.quotas import INDICATORS, Basis, basis
 from ingest.storage import levels as level_store
@@ -28,11 +29,15 @@ MEDIA: Final = tuple(sorted({indicator.medium for indicator in INDICATORS.values
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What a round did: channels whose marks it took, standings and charging sessions it computed."""
+    """What a round did: channels whose marks it took, standings and charging sessions it computed, and what came too late.
+
+    `too_late` counts the channels that were marked before the readings that are kept.
+    """
 
     channels: int
     standings: int
     sessions: int = 0
+    too_late: int = 0
 
     def __bool__(self) -> bool:
         """Whether there was anything to do."""
@@ -47,16 +52,20 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     marks = await store.take_marks(connection, channel_hours)
     channels = await store.channels(connection, marks)
-    spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
+    since = await store.raw_kept_since(connection)
+    floors = {number: first_day(channel.calendar, since) for number, channel in channels.items()}
+    marked_spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
+    spans = {number: kept for number, span in marked_spans.items() if (kept := _kept(span, floors[number])) is not None}
     if spans:
-        await store.write(connection, await _settle_channels(connection, channels, spans))
+        await store.write(connection, await _settle_channels(connection, channels, spans, floors), _open_days(channels, now), now)
     sessions = await settle_charging(connection, channel_hours)
-    await vee_store.note_due(connection, {number: vee_store.Span(*span) for number, span in spans.items()}, now)
+    await vee_store.note_due(connection, {number: vee_store.Span(*span) for number, span in spans.items()}, floors, now)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
     standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)
     await connection.commit()
-    return Round(len(marks), standings, sessions)
+    too_late = sum(spans.get(number) != span for number, span in marked_spans.items())
+    return Round(len(marks), standings, sessions, too_late)
 
 
 def _span(channel: Channel, utc_hours: tuple[int, int]) -> Span:
@@ -65,20 +74,33 @@ def _span(channel: Channel, utc_hours: tuple[int, int]) -> Span:
     return Span(channel.calendar.day(first * HOUR_US), channel.calendar.day((last + 1) * HOUR_US - 1))
 
 
+def _kept(span: Span, first: Day | None) -> Span | None:
+    """The part of a span that may still be settled."""
+    if first is None or span.first >= first:
+        return span
+    return Span(first, span.last) if span.last >= first else None
+
+
+def _open_days(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]:
+    """The first local day of each channel that may still be written without a record; those before it are closed."""
+    return {number: channel.calendar.day(instant(now) - CLOSED_AFTER_US) for number, channel in channels.items()}
+
+
 async def _settle_channels(
-    connection: Connection, channels: Mapping[int, Channel], spans: Mapping[int, Span]
+    connection: Connection, channels: Mapping[int, Channel], spans: Mapping[int, Span], floors: Mapping[int, Day | None]
 ) -> dict[int, Settled]:
     """Fold every channel over its span; where earlier runs reach further and disagree, over all that follows."""
     starts = await store.start_states(connection, spans)
     stored = await store.later_states(connection, spans)
-    bounds = {number: (_resume_at(channels[number], starts.get(number)), _end_of(channels[number], spans[number]))
+    bounds = {number: (_resume_at(channels[number], starts.get(number), floors[number]), _end_of(channels[number], spans[number]))
               for number in spans}  # fmt: skip
     settled = await _fold(connection, channels, spans, starts, stored, bounds)
     open_ended = [
         number for number, one in settled.items() if not one.converged and max(stored[number], default=0) > spans[number].last
     ]
     again = {number: (bounds[number][0], None) for number in open_ended}
-    return settled | await _fold(connection, channels, spans, starts, stored, again)
+    settled |= await _fold(connection, channels, spans, starts, stored, again)
+    return {number: clipped(one, channels[number].calendar, floors[number]) for number, one in settled.items()}
 
 
 async def _fold(
@@ -92,14 +114,26 @@ async def _fold(
     if not bounds:
         return {}
     readings = await store.readings(connection, bounds)
-    return {
-        number: settle(channels[number], starts.get(number), readings[number], stored.get(number, {}), spans[number].last)
-        for number in bounds
+
+    def settled(number: int, history: Mapping[Instant, int] | None = None) -> Settled:
+        return settle(channels[number], starts.get(number), readings[number], stored.get(number, {}), spans[number].last, history)
+
+    found = {number: settled(number) for number in bounds}
+    wanting = {
+        number: channels[number].calendar.hour(starts[number][1].anchor.read_at)
+        for number, one in found.items()
+        if one.wants_history
     }
+    if wanting:
+        history = await store.measured_hours(connection, wanting)
+        found |= {number: settled(number, history[number]) for number in wanting}
+    return found
 
 
-def _resume_at(channel: Channel, start: tuple[Day, State] | None) -> int | None:
-    return None if start is None else channel.calendar.day_start(start[0] + 1)
+def _resume_at(channel: Channel, start: tuple[Day, State] | None, first: Day | None) -> int | None:
+    """After the state's day; readings from before the first day that may be settled do not count any more, but for those in it."""
+    days = [day for day in (start and start[0] + 1, first) if day is not None]
+    return channel.calendar.day_start(max(days)) if days else None
 
 
 def _end_of(channel: Channel, span: Span) -> int:

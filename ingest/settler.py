@@ -112,6 +112,9 @@ async def _rounds(
             if done:
                 metrics.rounds.labels("done").inc()
                 metrics.round_seconds.observe(time.monotonic() - started)
+            if done.too_late:
+                metrics.too_late.inc(done.too_late)
+                log.warning("marks before the readings that are kept were not settled", extra={"channels": done.too_late})
             if done.standings:
                 await _show(connection, metrics, announcer, clock())
             waiting = await _count_waiting(connection, metrics)

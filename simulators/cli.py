@@ -2,6 +2,7 @@
 
 import click
 
+from simulators.commands.exchanges import exchanges
 from simulators.commands.load import load
 from simulators.commands.options import Clock
 from simulators.commands.plot import plot
@@ -19,5 +20,5 @@ def simulate() -> None:
     """A simulated fleet of institutions, and the ledger that tells what the database must then hold."""
 
 
-for command in (write_registry, publish, truth, verify, load, replay, plot):
+for command in (write_registry, publish, exchanges, truth, verify, load, replay, plot):
     simulate.add_command(command)

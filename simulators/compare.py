@@ -6,12 +6,13 @@ memory holds one device, and the ledger is only read.
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from types import MappingProxyType
 from typing import Final
 
 from simulators import charges, checks, differences, expected
 from simulators.charges import Found
 from simulators.differences import Columns
-from simulators.expected import Expected, Key
+from simulators.expected import Declared, Expected, Key
 from simulators.notes import Notes, Tell
 from simulators.report import Finding, Report
 from simulators.standings import Row, Standings
@@ -26,8 +27,8 @@ Compare = Callable[[Expected, Columns, Notes], None]
 class Comparison:
     """A ledger opened for reading, and what was noted so far. Per device first readings, hours, months; then the rest, once."""
 
-    def __init__(self, ledger: sqlite3.Connection, tell: Tell | None = None) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: sqlite3.Connection, tell: Tell | None = None, declared: Declared = MappingProxyType({})) -> None:
+        self._ledger, self._declared = ledger, declared
         self._notes = Notes(tell)
         self._standings = Standings()
         self._virtuals, self._virtual_rows = Virtuals(), list[VirtualRow]()
@@ -45,7 +46,7 @@ class Comparison:
         if key in self._seen[what]:
             self._notes.wrong(f"devices twice in {what}", " ".join(key))
         self._seen[what].add(key)
-        of = expected.device(self._ledger, key)
+        of = expected.device(self._ledger, key, self._declared)
         self._readings_found += len(columns[0]) if what == "readings" else 0
         if of is None:
             self._notes.wrong(f"{what} of a device that was never simulated", f"{' '.join(key)}: {len(columns[0])}")
@@ -109,7 +110,7 @@ class Comparison:
 
     def _absent(self) -> None:
         """Devices of which nothing was found."""
-        for of in expected.devices(self._ledger):
+        for of in expected.devices(self._ledger, self._declared):
             for what in COMPARED:
                 if of.key not in self._seen[what]:
                     self._compare(what, of, NOTHING)

@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from simulators import blobs, oracle
 from simulators.ledger import FATES
 from simulators.messages import Fate
 from simulators.month import HOUR_SECONDS
-from simulators.oracle import Derived, Limits, Steps
+from simulators.oracle import Derived, Exchange, Limits, Steps
 
 Integers = NDArray[np.int64]
 Key = tuple[str, str, str, str]
@@ -51,6 +52,8 @@ class Expected:
     true_hours: Integers
     columns: Integers = field(repr=False)
     """Seconds, thousandths and fate of everything noted, in the order of sending."""
+    exchanges: tuple[Exchange, ...] = ()
+    """As they were declared to the service, in time or late, whatever truly happened."""
 
     @property
     def name(self) -> str:
@@ -89,12 +92,12 @@ class Expected:
     @cached_property
     def steps(self) -> Steps:
         """Which of the counted readings connect."""
-        return oracle.steps(self.counted[0], self.counted[1], self.limits)
+        return oracle.steps(self.counted[0], self.counted[1], self.limits, self.exchanges)
 
     @cached_property
     def derived(self) -> Derived:
         """The hours and months that must come of them."""
-        return oracle.derived(self.counted[0], self.counted[1], self.steps, self.limits.ratio_milli)
+        return oracle.derived(self.steps, self.limits.ratio_milli, self.interval_s)
 
 
 _QUERY: Final = """
@@ -105,20 +108,24 @@ FROM device JOIN truth USING (device) JOIN numerator USING (device)
 """
 
 
-def devices(ledger: sqlite3.Connection) -> Iterator[Expected]:
+Declared = Mapping[Key, Sequence[Exchange]]
+"""Exchanges declared to the service, by register."""
+
+
+def devices(ledger: sqlite3.Connection, declared: Declared = MappingProxyType({})) -> Iterator[Expected]:
     """Every device, read one by one."""
     for row in ledger.execute(f"{_QUERY} ORDER BY device"):
-        yield _expected(row, ledger)
+        yield _expected(row, ledger, declared)
 
 
-def device(ledger: sqlite3.Connection, key: Key) -> Expected | None:
+def device(ledger: sqlite3.Connection, key: Key, declared: Declared = MappingProxyType({})) -> Expected | None:
     """The device of a register."""
     where = "WHERE institution = ? AND medium = ? AND meter = ? AND register = ?"
     row = ledger.execute(f"{_QUERY} {where}", key).fetchone()
-    return row and _expected(row, ledger)
+    return row and _expected(row, ledger, declared)
 
 
-def _expected(row: tuple[Any, ...], ledger: sqlite3.Connection) -> Expected:
+def _expected(row: tuple[Any, ...], ledger: sqlite3.Connection, declared: Declared) -> Expected:
     number, *key, sign, digits, decimals, ratio, rated, interval, offset, drift, mishaps, month, hours, start, count = row
     return Expected(
         key=tuple(key),
@@ -132,6 +139,7 @@ def _expected(row: tuple[Any, ...], ledger: sqlite3.Connection) -> Expected:
         span=Span(int(start), int(count)),
         true_hours=blobs.hours(hours),
         columns=_columns(ledger, number),
+        exchanges=tuple(declared.get(tuple(key), ())),
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.registers import Medium
-from simulators import blobs, charging, quotas, registry
+from simulators import blobs, charging, quotas, registerfaults, registry
 from simulators.device import Device
 from simulators.fleet import Fleet
 from simulators.messages import Fate, Message, Outcome
@@ -40,6 +40,10 @@ CREATE TABLE device(
 CREATE TABLE numerator(device INTEGER PRIMARY KEY, sign INTEGER NOT NULL);
 CREATE TABLE virtual(
     institution TEXT, medium TEXT, meter TEXT, part TEXT, sign INTEGER NOT NULL, PRIMARY KEY(institution, medium, meter, part)
+) WITHOUT ROWID;
+CREATE TABLE register_fault(
+    device INTEGER, kind TEXT NOT NULL, first_s INTEGER NOT NULL, last_s INTEGER NOT NULL, expected TEXT NOT NULL,
+    declared TEXT NOT NULL, old_final INTEGER, new_initial INTEGER, PRIMARY KEY(device, first_s, kind)
 ) WITHOUT ROWID;
 CREATE TABLE truth(
     device INTEGER, month TEXT, amount_micro INTEGER NOT NULL, hours BLOB NOT NULL, PRIMARY KEY(device, month)
@@ -98,6 +102,8 @@ class Ledger:
         self.describe({"start_s": run.start_s, "hours": run.hours})
         with self.connection as transaction:
             transaction.executemany(f"INSERT INTO device VALUES ({'?,' * 13}?)", map(_device, run.devices))  # noqa: S608 - only marks
+            rows = (row for each in run.devices for row in _faults(each, run))
+            transaction.executemany("INSERT INTO register_fault VALUES (?,?,?,?,?,?,?,?)", rows)
             transaction.executemany("INSERT INTO truth VALUES (?,?,?,?)", (_truth(each, run) for each in run.devices))
             transaction.executemany("INSERT INTO charger VALUES (?,?,?,?)", _chargers(run))
             transaction.executemany("INSERT INTO session VALUES (?,?,?,?,?,?,?)", _sessions(run))
@@ -243,6 +249,13 @@ def _sessions(run: Run) -> Iterator[tuple[object, ...]]:
     """The truth of every session, whether anything of it is published or not."""
     for of, each in charging.sessions(run):
         yield of.institution, of.code, each.session, each.connector, each.started_s, each.stopped_s, each.energy_micro
+
+
+def _faults(of: Device, run: Run) -> Iterator[tuple[object, ...]]:
+    """What happens to its register, and which events must be found (any of them; none: nothing)."""
+    for fault in registerfaults.faults(of, run.start_s, run.hours):
+        values = fault.exchange[1:] if fault.exchange else (None, None)
+        yield of.number, fault.kind, fault.first_s, fault.last_s, " ".join(fault.expected), fault.declared, *values
 
 
 def _truth(of: Device, run: Run) -> tuple[object, ...]:

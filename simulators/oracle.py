@@ -5,11 +5,12 @@ Times are whole Unix seconds, values integers of a thousandth, amounts millionth
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,12 @@ from simulators.month import HOUR_SECONDS, ZONE, local
 
 Integers = NDArray[np.int64]
 LINEAR_UP_TO_S: Final = 6 * HOUR_SECONDS
-"""A silence up to this long is filled linearly; a longer one has no hourly amounts."""
+"""A silence up to this long is filled linearly."""
+LIKE_DAYS_UP_TO_S: Final = 72 * HOUR_SECONDS
+"""A silence up to this long takes the shape of like days; a longer one has no hourly amounts."""
+LIKE_WEEKS: Final = 4
+WEEK_S: Final = 7 * 24 * HOUR_SECONDS
+"""The zone has no summer time: the same hour of the week is a week of seconds away."""
 IN_A_ROW: Final = 3
 """So many readings that agree with each other, but not with the one before them, become the new base."""
 BELIEVED: Final = 2
@@ -40,24 +46,90 @@ class Limits(NamedTuple):
         return cls(cap, 10 ** (3 - decimals), 10 ** (digits + 3), ratio_milli)
 
 
+class Exchange(NamedTuple):
+    """A declared exchange: its second, the old register's last value and the new one's first, in thousandths."""
+
+    at: int
+    old_final: int
+    new_initial: int
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """From reading to reading: positions of both ends and the advance between them; positions that do not count; jumps."""
+    """From reading to reading: positions of both ends in `times` and the advance between them; what does not count; jumps.
 
+    A declared exchange stands in `times` and `values` twice: as the last reading of the old register, and the first of the new one.
+    """
+
+    times: Integers
+    values: Integers
     start: Integers
     end: Integers
     advance: Integers
     ignored: tuple[int, ...] = ()
     jumps: tuple[tuple[int, int], ...] = ()
+    resets: tuple[tuple[int, int], ...] = ()
+    """Jumps to what the register can have shown since it began at zero: so much at least has passed."""
+    catch_ups: tuple[tuple[int, int, int, int], ...] = ()
+    """Both ends, where the register began to stand still, and what passed since."""
 
 
-def steps(times: Integers, values: Integers, limits: Limits) -> Steps:
+def steps(times: Integers, values: Integers, limits: Limits, exchanges: Sequence[Exchange] = ()) -> Steps:
     """Which readings count. Nearly always all of them do, which takes no loop."""
+    parts, at = [], 0
+    for part_times, part_values, ends in _parts(times, values, exchanges):
+        parts.append(_shifted(_of_one_register(part_times, part_values, limits, ends=ends), at))
+        at += len(part_times)
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _parts(times: Integers, values: Integers, exchanges: Sequence[Exchange]) -> Iterator[tuple[Integers, Integers, bool]]:
+    """The readings of one register after the other, and whether it was exchanged at the last of them.
+
+    An exchange that has no reading before it, or none from it on, shows nowhere.
+    """
+    for exchange in sorted(exchanges):
+        cut = int(np.searchsorted(times, exchange.at))
+        if 0 < cut < len(times):
+            yield np.append(times[:cut], exchange.at), np.append(values[:cut], exchange.old_final), True
+            times = np.insert(times[cut:], 0, exchange.at)
+            values = np.insert(values[cut:], 0, exchange.new_initial)
+    yield times, values, False
+
+
+def _of_one_register(times: Integers, values: Integers, limits: Limits, *, ends: bool) -> Steps:
     advances = _advances(values[1:] - values[:-1], times[1:] - times[:-1], limits)
     if (advances >= 0).all():
         positions = np.arange(len(times))
-        return Steps(positions[:-1], positions[1:], advances)
-    return _folded(times, values, limits)
+        return Steps(times, values, positions[:-1], positions[1:], advances)
+    fold = _Fold(times, values, limits)
+    for position in range(1, len(times) - ends):
+        fold.add(position)
+    if ends:
+        fold.end(len(times) - 1)
+    columns = np.array(fold.steps, np.int64).reshape(-1, 3)
+    ignored, jumps = (*fold.ignored, *fold.doubtful), (tuple(fold.jumps), tuple(fold.resets), tuple(fold.catch_ups))
+    return Steps(times, values, columns[:, 0], columns[:, 1], columns[:, 2], ignored, *jumps)
+
+
+def _shifted(of: Steps, by: int) -> Steps:
+    def pairs(of_some: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        return tuple((start + by, end + by) for start, end in of_some)
+
+    ignored = tuple(position + by for position in of.ignored)
+    catch_ups = tuple((start + by, end + by, still + by, advance) for start, end, still, advance in of.catch_ups)
+    return Steps(of.times, of.values, of.start + by, of.end + by, of.advance, ignored, pairs(of.jumps), pairs(of.resets), catch_ups)
+
+
+def _joined(parts: list[Steps]) -> Steps:
+    def all_of(name: str) -> Integers:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    def every(name: str) -> tuple[Any, ...]:
+        return tuple(one for part in parts for one in getattr(part, name))
+
+    columns = (all_of("times"), all_of("values"), all_of("start"), all_of("end"), all_of("advance"))
+    return Steps(*columns, every("ignored"), every("jumps"), every("resets"), every("catch_ups"))
 
 
 def _advances(differences: Integers, seconds: Integers, limits: Limits) -> Integers:
@@ -73,30 +145,68 @@ class _Fold:
 
     def __init__(self, times: Integers, values: Integers, limits: Limits) -> None:
         self._times, self._values, self._limits = times.tolist(), values.tolist(), limits
-        self.base, self.doubtful = 0, list[int]()
+        self.base, self.still, self.doubtful = 0, 0, list[int]()
         self.steps: list[tuple[int, int, int]] = []
         self.ignored: list[int] = []
         self.jumps: list[tuple[int, int]] = []
+        self.resets: list[tuple[int, int]] = []
+        self.catch_ups: list[tuple[int, int, int, int]] = []
 
     def add(self, position: int) -> None:
         """Fold in the reading at a position."""
         if (advance := self._advance(self.base, position)) >= 0:
-            self._settle([(self.base, position, advance)])
+            chain = self._agreeing([*self.doubtful, position])
+            if chain and self._caught_up(self.doubtful[0]) >= 0:
+                self._jump(chain, caught_up=True)
+            else:
+                self._settle([(self.base, position, advance)])
             return
         self.doubtful.append(position)
         if len(self.doubtful) > IN_A_ROW:
             self.ignored.append(self.doubtful.pop(0))
-        chain = [(a, b, self._advance(a, b)) for a, b in pairwise(self.doubtful)]
-        if len(self.doubtful) == IN_A_ROW and all(advance >= 0 for _, _, advance in chain):
-            self.jumps.append((self.base, self.doubtful.pop(0)))
-            self.doubtful.clear()
-            self._settle(chain)
+        if len(self.doubtful) == IN_A_ROW and (chain := self._agreeing(self.doubtful)):
+            moves_on = self._values[self.doubtful[0]] != self._values[position]
+            self._jump(chain, caught_up=moves_on and self._caught_up(self.doubtful[0]) >= 0)
+
+    def _agreeing(self, positions: list[int]) -> list[tuple[int, int, int]]:
+        """The steps from each to the next; none where one of them cannot have been."""
+        chain = [(a, b, self._advance(a, b)) for a, b in pairwise(positions)]
+        return chain if all(advance >= 0 for _, _, advance in chain) else []
+
+    def _jump(self, chain: list[tuple[int, int, int]], *, caught_up: bool) -> None:
+        """The readings of a chain are the new base, and the way to the first of them is no ordinary one."""
+        first = chain[0][0]
+        if caught_up:
+            self.catch_ups.append((self.base, first, self.still, self._caught_up(first)))
+        else:
+            (self.resets if self._began_at_zero(first) else self.jumps).append((self.base, first))
+        self.doubtful.clear()
+        self.base = self.still = first
+        self._settle(chain)
+
+    def end(self, position: int) -> None:
+        """The register was exchanged; nobody can say what it advanced by where its last value does not fit."""
+        if (advance := self._advance(self.base, position)) >= 0:
+            self._settle([(self.base, position, advance)])
+        else:
+            self.jumps.append((self.base, position))
 
     def _settle(self, steps: list[tuple[int, int, int]]) -> None:
         self.steps += steps
         self.ignored += self.doubtful
         self.doubtful.clear()
+        for start, end, _ in steps:
+            self.still = self.still if self._values[start] == self._values[end] else end
         self.base = steps[-1][1]
+
+    def _caught_up(self, first: int) -> int:
+        """What a register that stood still can have advanced by since it did; -1 where it did not stand still, or cannot have."""
+        return self._advance(self.still, first) if self.still < self.base else -1
+
+    def _began_at_zero(self, first: int) -> bool:
+        seconds = self._times[first] - self._times[self.base]
+        most = self._limits.cap_per_hour * seconds // HOUR_SECONDS + self._limits.quantum
+        return bool(self._values[first] < self._values[self.base] and self._values[first] <= most)
 
     def _advance(self, start: int, end: int) -> int:
         difference = self._values[end] - self._values[start]
@@ -104,17 +214,9 @@ class _Fold:
         return int(_advances(np.int64(difference), np.int64(seconds), self._limits))  # type: ignore[arg-type]
 
 
-def _folded(times: Integers, values: Integers, limits: Limits) -> Steps:
-    fold = _Fold(times, values, limits)
-    for position in range(1, len(times)):
-        fold.add(position)
-    columns = np.array(fold.steps, np.int64).reshape(-1, 3).T
-    return Steps(columns[0], columns[1], columns[2], tuple(sorted({*fold.ignored, *fold.doubtful})), tuple(fold.jumps))
-
-
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Amount by hour and by month in micro-units; `silences` are the seconds between which no hour has an amount."""
+    """What the steps prove, in micro-units: amounts of hours with any, months, and the silences longer than a straight line."""
 
     hours: Integers
     amounts: Integers
@@ -122,23 +224,72 @@ class Derived:
     silences: tuple[tuple[int, int], ...]
 
 
-def derived(times: Integers, values: Integers, found: Steps, ratio_milli: int) -> Derived:
-    """The consumption that steps prove."""
+def derived(found: Steps, ratio_milli: int, interval_s: int = HOUR_SECONDS) -> Derived:
+    """The consumption that steps prove; silences up to three days in the shape of like days, where there are any."""
+    times, values = found.times, found.values
     begin, end, advance, value = times[found.start], times[found.end], found.advance, values[found.start]
-    short = end - begin <= LINEAR_UP_TO_S
-    hours, amounts = _spread(begin[short], end[short], advance[short], value[short])
+    short = (end - begin <= LINEAR_UP_TO_S) & (end > begin)
+    hours, amounts, measured = _spread(begin[short], end[short], advance[short], value[short], interval_s)
+    at_once = dict(zip(begin[begin == end].tolist(), advance[begin == end].tolist(), strict=True))
+    silences = [*zip(*(column[end - begin > LINEAR_UP_TO_S].tolist() for column in (begin, end, advance, value)), strict=True)]
+    like = dict(zip(hours[measured].tolist(), amounts[measured].tolist(), strict=True))
+    shaped = {silence: parts for silence in silences if (parts := _by_like_days(silence, like)) is not None}
+    more = [
+        *((at // HOUR_SECONDS * HOUR_SECONDS, amount) for at, amount in at_once.items() if amount),
+        *(p for s in shaped.values() for p in s),
+    ]
+    hours, amounts = _summed(hours, amounts, more)
+    held = [silence for silence in silences if silence not in shaped]
+    held += [(int(times[a]), int(times[b]), int(values[b]), int(values[a])) for a, b in found.resets]
+    held += [(int(times[still]), int(times[b]), advance, int(values[still])) for _, b, still, advance in found.catch_ups]
     months: defaultdict[str, int] = defaultdict(int)
-    for month, amount in _by_month(hours, amounts):
+    for month, amount in [*_by_month(hours, amounts), *(part for one in held for part in _held_whole(*one))]:
         months[month] += amount * ratio_milli
-    silences = [*zip(begin[~short].tolist(), end[~short].tolist(), advance[~short].tolist(), value[~short].tolist(), strict=True)]
-    for silence in silences:
-        for month, amount in _held_whole(*silence):
-            months[month] += amount * ratio_milli
     return Derived(hours, amounts * ratio_milli, dict(months), tuple(silence[:2] for silence in silences))
 
 
-def _spread(begin: Integers, end: Integers, advance: Integers, value: Integers) -> tuple[Integers, Integers]:
-    """Hours and amounts: the register is linear in time, its value rounded once at each edge of an hour, half-even."""
+def _by_like_days(silence: tuple[int, int, int, int], measured: dict[int, int]) -> list[tuple[int, int]] | None:
+    """Hours and amounts, in proportion to the means of the same hour of the four weeks before; large remainders are rounded up."""
+    begin, end, advance, _ = silence
+    if end - begin > LIKE_DAYS_UP_TO_S:
+        return None
+    first = begin // HOUR_SECONDS * HOUR_SECONDS
+    weights: list[Fraction] = []
+    for hour in range(first, end, HOUR_SECONDS):
+        before = [measured[at] for week in range(1, LIKE_WEEKS + 1) if (at := hour - week * WEEK_S) in measured]
+        if not before:
+            return None
+        weights.append(Fraction(sum(before), len(before)) * (min(hour + HOUR_SECONDS, end) - max(hour, begin)))
+    if not (whole := sum(weights)):
+        return None
+    exact = [advance * weight / whole for weight in weights]
+    floors = [int(share) for share in exact]
+    by_rest = sorted(range(len(exact)), key=lambda position: floors[position] - exact[position])
+    for position in by_rest[: advance - sum(floors)]:
+        floors[position] += 1
+    return [(first + number * HOUR_SECONDS, amount) for number, amount in enumerate(floors)]
+
+
+def _summed(hours: Integers, amounts: Integers, more: list[tuple[int, int]]) -> tuple[Integers, Integers]:
+    """Hours in order with the sum of their amounts."""
+    if not more:
+        return hours, amounts
+    all_hours = np.append(hours, [hour for hour, _ in more])
+    all_amounts = np.append(amounts, [amount for _, amount in more])
+    distinct, position = np.unique(all_hours, return_inverse=True)
+    sums = np.zeros(len(distinct), np.int64)
+    np.add.at(sums, position, all_amounts)
+    return distinct, sums
+
+
+def _spread(
+    begin: Integers, end: Integers, advance: Integers, value: Integers, interval_s: int
+) -> tuple[Integers, Integers, NDArray[np.bool_]]:
+    """Hours, amounts, and which hours are measured from end to end.
+
+    The register is linear in time, its value rounded once at each edge of an hour, half-even. An hour is measured where no step
+    longer than two intervals crosses its edges.
+    """
     first = begin // HOUR_SECONDS
     pieces = (end - 1) // HOUR_SECONDS - first + 1
     step = np.repeat(np.arange(len(begin)), pieces)
@@ -148,9 +299,11 @@ def _spread(begin: Integers, end: Integers, advance: Integers, value: Integers) 
     reached = half_even(advance[step] * (until - begin[step]), (end - begin)[step], value[step])
     booked = np.where(number == 0, 0, np.roll(reached, 1))
     hours, position = np.unique(hour, return_inverse=True)
-    amounts = np.zeros(len(hours), np.int64)
+    amounts, seconds = np.zeros(len(hours), np.int64), np.zeros(len(hours), np.int64)
     np.add.at(amounts, position, reached - booked)
-    return hours * HOUR_SECONDS, amounts
+    proves = (pieces[step] == 1) | ((end - begin)[step] <= 2 * interval_s)
+    np.add.at(seconds, position, np.where(proves, until - np.maximum(hour * HOUR_SECONDS, begin[step]), 0))
+    return hours * HOUR_SECONDS, amounts, seconds == HOUR_SECONDS
 
 
 def half_even(numerator: Integers, denominator: Integers, beyond: Integers) -> Integers:

@@ -91,9 +91,14 @@ class Reasons:
         for start, end in self._jumps:
             if start < end_s and begin_s < end:
                 yield Reason("jump", f"nobody can say what passed from {_shown(start)} to {_shown(end)}")
+        steps = self.of.steps
+        for _, end, still, _ in steps.catch_ups:
+            if steps.times[still] < end_s and begin_s < steps.times[end]:
+                text = f"from {_shown(int(steps.times[still]))} the register stood still until {_shown(int(steps.times[end]))}"
+                yield Reason("standstill", text)
         for kind, first, lasts in self.of.mishaps:
             begins = self.of.span.start_s + first * self.of.interval_s
-            ends = begins + lasts * self.of.interval_s if lasts else self.of.span.end_s
+            ends = begins + lasts * self.of.interval_s
             if begins <= end_s and begin_s <= ends:
                 yield Reason("mishap", f"{kind} of the register from {_shown(begins)}")
 
@@ -106,17 +111,17 @@ class Reasons:
 
     @cached_property
     def _used(self) -> frozenset[int]:
-        steps, seconds = self.of.steps, self.of.counted[0]
+        steps, seconds = self.of.steps, self.of.steps.times
         return frozenset(seconds[steps.start].tolist()) | frozenset(seconds[steps.end].tolist())
 
     @cached_property
     def _ignored(self) -> frozenset[int]:
-        return frozenset(self.of.counted[0][list(self.of.steps.ignored)].tolist())
+        return frozenset(self.of.steps.times[list(self.of.steps.ignored)].tolist())
 
     @cached_property
     def _jumps(self) -> list[tuple[int, int]]:
-        seconds = self.of.counted[0]
-        return [(int(seconds[a]), int(seconds[b])) for a, b in self.of.steps.jumps]
+        steps = self.of.steps
+        return [(int(steps.times[a]), int(steps.times[b])) for a, b in (*steps.jumps, *steps.resets)]
 
 
 def _shown(second: int) -> str:

@@ -8,7 +8,9 @@ import psycopg
 from simulators import ledger
 from simulators.charges import Found
 from simulators.compare import Comparison
+from simulators.expected import Key
 from simulators.notes import Tell
+from simulators.oracle import Exchange
 from simulators.report import Report
 
 CHUNK_ROWS: Final = 10_000
@@ -39,6 +41,12 @@ SESSIONS: Final = """
            extract(epoch FROM stopped_at)::bigint, (energy_kwh * 1000000)::bigint, state::text, billable
     FROM meterwarden.charger_session
 """
+EXCHANGES: Final = """
+    SELECT DISTINCT ON (institution, medium, meter, register, exchanged_at)
+           institution::text, medium::text, meter::text, register::text, extract(epoch FROM exchanged_at)::bigint,
+           (old_final * 1000)::bigint, (new_initial * 1000)::bigint
+    FROM meterwarden.exchange ORDER BY institution, medium, meter, register, exchanged_at, version DESC
+"""
 QUARANTINE: Final = "SELECT key, reason::text FROM meterwarden.quarantine"
 VIRTUAL: Final = """
     SELECT institution::text, medium::text, meter::text, to_char(month, 'YYYYMM')::int, (amount * 1000000)::bigint
@@ -60,10 +68,10 @@ async def verify(ledger_path: Path, database_url: str, tell: Tell | None = None)
     Raises FileNotFoundError without a ledger, psycopg.Error where the database cannot be asked.
     """
     with ledger.read(ledger_path) as connection:
-        comparison = Comparison(connection, tell)
         async with await psycopg.AsyncConnection.connect(database_url) as database:
             await database.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await database.set_read_only(True)
+            comparison = Comparison(connection, tell, await _declared(database))
             for what, query in DEVICES.items():
                 await _collect_devices(database, query, comparison, what)
             await _collect_quarantine(database, comparison)
@@ -72,6 +80,15 @@ async def verify(ledger_path: Path, database_url: str, tell: Tell | None = None)
             comparison.found_used(await (await database.execute(USED)).fetchall())
             comparison.found_virtual(await (await database.execute(VIRTUAL)).fetchall())
             return comparison.report(await (await database.execute(FLAGS)).fetchall())
+
+
+async def _declared(database: psycopg.AsyncConnection) -> dict[Key, list[Exchange]]:
+    """The exchanges that hold, by register: what the readings prove depends on them."""
+    declared: dict[Key, list[Exchange]] = {}
+    for *key, at, old_final, new_initial in await (await database.execute(EXCHANGES)).fetchall():
+        if old_final is not None:
+            declared.setdefault((key[0], key[1], key[2], key[3]), []).append(Exchange(at, old_final, new_initial))
+    return declared
 
 
 async def _collect_devices(database: psycopg.AsyncConnection, query: str, comparison: Comparison, what: str) -> None:

@@ -57,6 +57,7 @@ def write_files(
     quotas: Iterable[Mapping[str, Any]] = QUOTAS,
     timezone: str = "Asia/Shanghai",
     chargers: Iterable[Mapping[str, Any]] = (),
+    exchanges: Iterable[Mapping[str, Any]] = (),
 ) -> Path:
     """Write a registry's files."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -82,6 +83,8 @@ def write_files(
     _write(directory / "quotas.csv", quotas)
     if chargers := list(chargers):
         _write(directory / "chargers.csv", chargers)
+    if exchanges:
+        _write(directory / "exchanges.csv", exchanges)
     return directory
 
 

@@ -6,6 +6,9 @@ database.py    migrate, bootstrap
 registry.py    what is installed where
 quarantine/    what was rejected: list, show, replay, purge, export
 findings.py    what validation found: list, show, acknowledge, close
+edit.py        readings with several values: which counts
+exchange.py    meters that were exchanged
+decisions.py   what these two share
 rebuild.py     derive everything again
 stack.py       servers on this machine
 demo.py        the main job on them

@@ -16,17 +16,12 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from pydantic import SecretStr
 
 from ingest.alerts import rules, without_waiting
-from ingest.demo.running import DemoFailed, Running, Say, meterwarden, simulate, until, with_log
+from ingest.demo.running import DemoFailed, Running, Say, import_registry, meterwarden, simulate, until, with_log
 from ingest.demo.shown import show
-from ingest.settings import DatabaseSettings
 from ingest.stack import Stack, free_port
 from ingest.storage.bootstrap import prepare
-from ingest.storage.connection import connected
-from ingest.storage.registry_csv import read_files
-from ingest.storage.registry_import import apply_registry
 from ingest.words import words
 
 ACCEPT_DAYS_BACK: Final = "75"
@@ -69,10 +64,7 @@ async def _prepare(stack: Stack, directory: Path, institutions: int, seed: int, 
     fleet = ("--institutions", str(institutions), "--seed", str(seed))
     running = Running(stack, prepared, directory, environment, port, fleet, say)
     await simulate(running, "registry", str(directory / "registry"), *fleet, shown=False)
-    files = read_files(directory / "registry")
-    writer = DatabaseSettings(url=SecretStr(prepared.uri_with_password("meterwarden_writer")))
-    async with connected(writer) as connection:
-        difference = await apply_registry(connection, files, dry_run=False)
+    files, difference = await import_registry(running)
     say(words(
         f"registry: {len(files['institutions'])} institutions, {len(files['meters'])} meters; {len(difference.added)} rows",
         f"台账: {len(files['institutions'])} 家机构, {len(files['meters'])} 块表, 示例定额 (共 {len(difference.added)} 行)",

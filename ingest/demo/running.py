@@ -15,6 +15,8 @@ from ingest.settings import DatabaseSettings
 from ingest.stack import Stack
 from ingest.storage.bootstrap import Prepared
 from ingest.storage.connection import connected
+from ingest.storage.registry_csv import Files, read_files
+from ingest.storage.registry_import import Difference, apply_registry
 
 Say = Callable[[str], None]
 
@@ -64,6 +66,14 @@ async def rows(url: str, query: str) -> list[tuple[Any, ...]]:
     """The rows of a query."""
     async with connected(DatabaseSettings(url=SecretStr(url)), autocommit=True) as connection:
         return await (await connection.execute(query)).fetchall()
+
+
+async def import_registry(running: Running) -> tuple[Files, Difference]:
+    """Import the registry's files as they stand now."""
+    files = read_files(running.directory / "registry")
+    writer = DatabaseSettings(url=SecretStr(running.prepared.uri_with_password("meterwarden_writer")))
+    async with connected(writer) as connection:
+        return files, await apply_registry(connection, files, dry_run=False)
 
 
 async def simulate(running: Running, *arguments: str, shown: bool = True, check: bool = True) -> tuple[int, list[str]]:

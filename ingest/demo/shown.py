@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from ingest.demo.running import Running, counters, rows, simulate, until
+from ingest.demo.running import Running, counters, import_registry, rows, simulate, until
 from ingest.words import words
 
 SETTLED_SECONDS: Final = 120.0
@@ -27,6 +27,10 @@ async def show(running: Running, scenario: str) -> bool:
         what = (*running.fleet, "--scenario", scenario, "--ledger", str(ledger))
         await simulate(running, "publish", *what, *broker, *password)
         log = running.directory / "service.log"
+        await simulate(running, "exchanges", str(running.directory / "registry"), "--ledger", str(ledger), shown=False)
+        _, difference = await import_registry(running)
+        number = len(difference.added)
+        running.say(words(f"operators declare {number} exchanged meters, some of them late", f"运维人员补登 {number} 次换表"))
         await until(lambda: _is_settled(running), SETTLED_SECONDS, "not everything was settled in time", log)
     finally:
         watcher.cancel()

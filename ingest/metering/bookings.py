@@ -2,21 +2,26 @@
 
 A step's advance is spread linearly over its time; the register's value at each hour's edge is rounded once, half-even, to the
 register's integer, and an hour is the difference of its edges times the exact ratio. So the hours add up to the step, whatever
-the rounding. A silence longer than the first gap limit is not spread: its amount is unallocated, booked once in the smallest of
-day, month and year that holds it whole (across a year's end it is split linearly, as estimated).
+the rounding. A silence longer than the first gap limit follows the channel's like days; where there are none, or the silence is
+longer than the second limit, its amount is unallocated, booked once in the smallest of day, month and year that holds it whole
+(across a year's end it is split linearly, as estimated). What a register that stood still caught up with is booked in the same way,
+in the period that holds the standstill too. What a reset register shows is booked so as well, and its time is missing: nobody
+knows what was lost before it.
 
 Quality never adds up from parts: an hour inside a 4-hour silence is estimated, yet the day is measured, because the register
 proves the day. What a larger period knows better than its parts is booked beside the day on which the step ends
 (`month`, `year`), so that every period is still a plain sum in the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import lcm
 from typing import Any
 
 from ingest.metering.calendar import HOUR_US, Day, Instant, month, year
-from ingest.metering.channel import FIRST_GAP_LIMIT_US, Channel, Version
-from ingest.metering.steps import Counted, Ignored, Step
+from ingest.metering.channel import FIRST_GAP_LIMIT_US, SECOND_GAP_LIMIT_US, Channel, Version
+from ingest.metering.profile import like_days, shares
+from ingest.metering.steps import Counted, Exchanged, Found, Ignored, Step
 
 
 @dataclass(slots=True)
@@ -78,8 +83,10 @@ class Event:
 class Bookings:
     """Books the steps of one channel, in order; rows of finished hours and days collect in `hours` and `days`."""
 
-    def __init__(self, channel: Channel, at: Instant, hour: Tally, day: DayTally) -> None:
-        """Continue at an instant with what its hour and day hold already."""
+    def __init__(
+        self, channel: Channel, at: Instant, hour: Tally, day: DayTally, history: Mapping[Instant, int] | None = None
+    ) -> None:
+        """Continue at an instant with what its hour and day hold already, and the wholly measured hours before it, where known."""
         self.channel = channel
         self.calendar = channel.calendar
         self.hour_start = self.calendar.hour(at)
@@ -89,11 +96,15 @@ class Bookings:
         self.hours: list[tuple[Instant, Tally]] = []
         self.days: list[tuple[Day, DayTally]] = []
         self.events: list[Event] = []
+        self.wants_history = False
+        self._measured = None if history is None else dict(history)
 
-    def book(self, found: Step | Ignored, found_at: Instant) -> None:
-        """Book one step, or note a reading that does not count."""
+    def book(self, found: Found, found_at: Instant) -> None:
+        """Book one step, or note a reading that does not count, or an exchange."""
         if isinstance(found, Ignored):
             self._note_ignored(found, found_at)
+        elif isinstance(found, Exchanged):
+            self._note_exchange(found, found_at)
         elif found.advance is None:
             self._note(found, found_at, None)
         else:
@@ -110,20 +121,51 @@ class Bookings:
         duration_us = step.end.read_at - step.start.read_at
         version = self.channel.at(step.end.read_at)
         short = duration_us <= 2 * version.interval_us
-        if short or duration_us <= FIRST_GAP_LIMIT_US:
-            amount = self._spread(step, advance, short=short)
+        if step.kind in ("reset", "catch_up"):
+            amount = self._leave_unallocated(step, advance, known=step.kind == "catch_up")
+        elif short or duration_us <= FIRST_GAP_LIMIT_US:
+            edges = self._hour_edges(step.start.read_at, step.end.read_at)
+            amount = self._spread(step, self._pieces(step, advance, edges), short=short)
         else:
-            amount = self._leave_unallocated(step, advance, found_at)
+            amount = self._estimate(step, advance, found_at)
         if step.kind != "normal":
             self._note(step, found_at, amount)
 
-    def _spread(self, step: Step, advance: int, *, short: bool) -> int:
-        """Book a step linearly, hour by hour."""
+    def _estimate(self, step: Step, advance: int, found_at: Instant) -> int:
+        """Book a silence by like days, or leave it unallocated."""
+        pieces = self._by_like_days(step, advance)
+        if pieces is None:
+            kind, amount = "unallocated", self._leave_unallocated(step, advance, known=True)
+        else:
+            kind, amount = "like_days", self._spread(step, pieces, short=False)
+        start, end = step.start.read_at, step.end.read_at
+        self.events.append(Event(kind, found_at, start, end, amount, _evidence(step, self.channel.at(end))))
+        return amount
+
+    def _by_like_days(self, step: Step, advance: int) -> list[tuple[Instant, Instant, int]] | None:
+        """The amounts of a silence in the shape of like days; None where it is too long or has none."""
+        start, end = step.start.read_at, step.end.read_at
+        if end - start > SECOND_GAP_LIMIT_US:
+            return None
+        if self._measured is None:
+            self.wants_history = True
+            return None
+        cuts = sorted({start, *self._hour_edges(start, end), *self.channel.changes_between(start, end), end})
+        pieces = like_days(cuts, self.calendar, self._measured)
+        if pieces is None:
+            return None
+        scales = [self.channel.at(piece.start).scale for piece in pieces]
+        whole = lcm(*scales)  # like days say what was consumed; behind a higher ratio the register moves less for it
+        amounts = shares(advance, [piece.weight * (whole // scale) for piece, scale in zip(pieces, scales, strict=True)])
+        return [(piece.start, piece.end, amount * scale) for piece, amount, scale in zip(pieces, amounts, scales, strict=True)]
+
+    def _spread(self, step: Step, pieces: Iterable[tuple[Instant, Instant, int]], *, short: bool) -> int:
+        """Book a step piece by piece, hour by hour."""
         start, end = step.start.read_at, step.end.read_at
         crosses_hour = self.calendar.hour(end - 1) != self.hour_start
         crosses_day = crosses_hour and self.calendar.day(end - 1) != self.day_number
         total, first_day = 0, self.day_number
-        for at, until, amount in self._pieces(step, advance, self._hour_edges(start, end)):
+        for at, until, amount in pieces:
             self._move(at)
             self.hour.add(amount, until - at, estimated=crosses_hour and not short)
             self.day.own.add(amount, until - at, estimated=crosses_day and not short)
@@ -139,23 +181,23 @@ class Bookings:
         elif year(first_day) == year(self.day_number):
             self.day.year.prove(duration_us)
 
-    def _leave_unallocated(self, step: Step, advance: int, found_at: Instant) -> int:
-        """Book a long silence in the smallest period that holds it whole."""
+    def _leave_unallocated(self, step: Step, advance: int, *, known: bool) -> int:
+        """Book a step in the smallest period that holds it whole; where its amount is not all `known`, its time stays missing."""
         start, end = step.start.read_at, step.end.read_at
         edges = list(self._year_edges(start, end))
         amounts: dict[Instant, int] = {}
         for at, _, amount in self._pieces(step, advance, edges):
             part = max((edge for edge in edges if edge <= at), default=start)
             amounts[part] = amounts.get(part, 0) + amount
+        splits = year(self.calendar.day(step.since)) != year(self.calendar.day(end - 1))
         for part, amount in amounts.items():
             until = min((edge for edge in edges if edge > part), default=end)
-            self._book_part(part, until, amount, estimated=bool(edges))
-        total = sum(amounts.values())
-        self.events.append(Event("unallocated", found_at, start, end, total, _evidence(step, self.channel.at(end))))
-        return total
+            first_day = self.calendar.day(step.since if part == start else part)
+            self._book_part(first_day, until, amount, until - part if known else 0, estimated=splits)
+        return sum(amounts.values())
 
-    def _book_part(self, start: Instant, end: Instant, amount: int, *, estimated: bool) -> None:
-        first_day = self.calendar.day(start)
+    def _book_part(self, first_day: Day, end: Instant, amount: int, duration_us: int, *, estimated: bool) -> None:
+        """Book an amount in the smallest period that holds everything from a day to an instant."""
         self._move(end - 1)
         if first_day == self.day_number:
             self.day.unallocated += amount
@@ -164,7 +206,7 @@ class Bookings:
             tally = self.day.month
         else:
             tally = self.day.year
-        tally.add(amount, end - start, estimated=estimated)
+        tally.add(amount, duration_us, estimated=estimated)
 
     def _pieces(self, step: Step, advance: int, edges: list[Instant]) -> Iterator[tuple[Instant, Instant, int]]:
         """The amounts of a step between its edges and the changes of ratio inside it; they add up exactly."""
@@ -198,6 +240,8 @@ class Bookings:
     def _close_hour(self) -> None:
         if self.hour:
             self.hours.append((self.hour_start, self.hour))
+            if self._measured is not None and self.hour.measured_us == HOUR_US:
+                self._measured[self.hour_start] = self.hour.amount
         self.hour = Tally()
 
     def _close_day(self) -> None:
@@ -207,8 +251,13 @@ class Bookings:
 
     def _note(self, step: Step, found_at: Instant, amount: int | None) -> None:
         version = self.channel.at(step.end.read_at)
-        evidence = _evidence(step, version)
+        evidence = _evidence(step, version) | ({} if step.still_since is None else {"still_since": step.still_since})
         self.events.append(Event(step.kind, found_at, step.start.read_at, step.end.read_at, amount, evidence))
+
+    def _note_exchange(self, found: Exchanged, found_at: Instant) -> None:
+        at = found.exchange.at
+        evidence = {"old_final": found.exchange.old_final, "new_initial": found.exchange.new_initial, **_anchor(found.anchor)}
+        self.events.append(Event("exchange", found_at, at, at, None, evidence))
 
     def _note_ignored(self, found: Ignored, found_at: Instant) -> None:
         at = found.reading.read_at
@@ -218,6 +267,8 @@ class Bookings:
 
 def _share(advance: int, part_us: int, whole_us: int, value: int) -> int:
     """What the register has advanced by after a part of a step that began at `value`; its own value there is rounded half-even."""
+    if part_us == whole_us:
+        return advance
     quotient, remainder = divmod(advance * part_us, whole_us)
     twice = 2 * remainder
     return quotient + (twice > whole_us or (twice == whole_us and (value + quotient) % 2 == 1))

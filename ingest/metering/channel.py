@@ -14,7 +14,14 @@ The 2008 guideline family for metering public buildings gives 2 as the bound for
 """
 
 FIRST_GAP_LIMIT_US: Final = 6 * HOUR_US
-"""A silence up to this long is filled linearly; a longer one is booked unallocated in the period that holds it whole."""
+"""A silence up to this long is filled linearly. Ours; utilities take from one to three hours for billing."""
+SECOND_GAP_LIMIT_US: Final = 72 * HOUR_US
+"""A silence up to this long follows like days; a longer one is booked unallocated in the period that holds it whole. Ours: a long
+weekend."""
+
+
+CLOSED_AFTER_US: Final = FIRST_GAP_LIMIT_US
+"""So long after its end a day is closed: until then the reading that ends it may come, as one does every day. Ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +42,22 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """A declared exchange of the meter: the old register's last value, the new one's first. A reading at `at` is the new one's."""
+
+    at: Instant
+    old_final: int
+    new_initial: int
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
-    """One cumulative register of one meter, with its versions in rising order of `valid_from`, and its local calendar."""
+    """One cumulative register of one meter: versions and exchanges in rising order of time, and its local calendar."""
 
     channel: int
     calendar: Calendar
     versions: tuple[Version, ...]
+    exchanges: tuple[Exchange, ...] = ()
     _starts: list[Instant] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -50,6 +67,10 @@ class Channel:
     def at(self, at: Instant) -> Version:
         """The version in force at an instant; before the first one, the first."""
         return self.versions[max(bisect_right(self._starts, at) - 1, 0)]
+
+    def exchanges_between(self, after: Instant, until: Instant) -> Iterator[Exchange]:
+        """Exchanges after an instant, up to and with another."""
+        yield from (exchange for exchange in self.exchanges if after < exchange.at <= until)
 
     def changes_between(self, start: Instant, end: Instant) -> Iterator[Instant]:
         """Instants strictly between two, at which a new version begins."""

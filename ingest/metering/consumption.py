@@ -12,17 +12,21 @@ from itertools import groupby
 from ingest.metering.bookings import Bookings, DayTally, Event, Tally
 from ingest.metering.calendar import Day, Instant
 from ingest.metering.channel import Channel
-from ingest.metering.steps import Counted, advance
+from ingest.metering.steps import Counted, Fold, advance, exchanged
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The fold after the last reading of a local day: anchor, suspects, and what the anchor's hour and day hold so far."""
+    """The fold after the last reading of a local day, and what the anchor's hour and day hold so far."""
 
-    anchor: Counted
-    suspects: tuple[Counted, ...]
+    fold: Fold
     hour: Tally
     day: DayTally
+
+    @property
+    def anchor(self) -> Counted:
+        """The last counted reading."""
+        return self.fold.anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Settled:
     states: list[tuple[Day, State]]
     replaced: Replaced
     converged: bool
+    wants_history: bool = False
 
 
 def settle(
@@ -57,39 +62,57 @@ def settle(
     readings: Sequence[Counted],
     stored: Mapping[Day, State],
     through: Day,
+    history: Mapping[Instant, int] | None = None,
 ) -> Settled:
     """Fold a channel's readings, all later than the day of `start`, in order of `read_at`.
 
-    `stored` holds the states of earlier runs for days after `start`; `through` is the last day that a change touched.
+    `stored` holds the states of earlier runs for days after `start`; `through` is the last day that a change touched. `history`
+    holds the amounts of the wholly measured hours before the state's anchor, as far back as like days go; without it, a silence
+    that would need it is left unallocated, and the result says so in `wants_history`.
     """
-    bookings, anchor, suspects = _resume(channel, start, readings)
+    bookings, fold = _resume(channel, start, readings, history)
     states: list[tuple[Day, State]] = []
     for day, of_day in groupby(readings, lambda reading: channel.calendar.day(reading.read_at)):
         for reading in of_day:
-            if anchor is None:
-                anchor = reading
-            else:
-                anchor, suspects, found = advance(anchor, suspects, reading, channel)
-                for one in found:
-                    bookings.book(one, reading.read_at)
-        assert anchor is not None
-        state = State(anchor, suspects, _copy(bookings.hour), bookings.day.copy())
-        if day >= through and stored.get(day) == state:
+            if fold is None:
+                fold = Fold.on(reading)
+                continue
+            if channel.exchanges:
+                fold = _exchange(channel, bookings, fold, reading)
+            fold, found = advance(fold, reading, channel)
+            for one in found:
+                bookings.book(one, reading.read_at)
+        assert fold is not None
+        state = State(fold, _copy(bookings.hour), bookings.day.copy())
+        if day >= through and stored.get(day) == state and not _waits(channel, fold.anchor, day):
             return _settled(channel, start, bookings, states, (day, state))
         states.append((day, state))
     bookings.close()
     return _settled(channel, start, bookings, states, None)
 
 
+def _waits(channel: Channel, anchor: Counted, day: Day) -> bool:
+    """Whether an exchange of that day, or before, has no reading yet that shows the new register: the next one settles it."""
+    return bool(channel.exchanges) and any(channel.exchanges_between(anchor.read_at, channel.calendar.day_start(day + 1)))
+
+
+def _exchange(channel: Channel, bookings: Bookings, fold: Fold, reading: Counted) -> Fold:
+    """Fold in the exchanges declared between the anchor and a reading."""
+    for exchange in channel.exchanges_between(fold.anchor.read_at, reading.read_at):
+        fold, found = exchanged(fold, exchange, channel)
+        for one in found:
+            bookings.book(one, reading.read_at)
+    return fold
+
+
 def _resume(
-    channel: Channel, start: tuple[Day, State] | None, readings: Sequence[Counted]
-) -> tuple[Bookings, Counted | None, tuple[Counted, ...]]:
+    channel: Channel, start: tuple[Day, State] | None, readings: Sequence[Counted], history: Mapping[Instant, int] | None
+) -> tuple[Bookings, Fold | None]:
     if start is not None:
         state = start[1]
-        bookings = Bookings(channel, state.anchor.read_at, _copy(state.hour), state.day.copy())
-        return bookings, state.anchor, state.suspects
+        return Bookings(channel, state.anchor.read_at, _copy(state.hour), state.day.copy(), history), state.fold
     first = readings[0].read_at if readings else channel.calendar.midnights[0]
-    return Bookings(channel, first, Tally(), DayTally()), None, ()
+    return Bookings(channel, first, Tally(), DayTally(), {}), None
 
 
 def _settled(
@@ -112,7 +135,7 @@ def _settled(
         found_from=None if start is None else calendar.day_start(start[0] + 1),
         found_until=None if end is None else calendar.day_start(end[0] + 1),
     )
-    return Settled(bookings.hours, bookings.days, bookings.events, states, replaced, end is not None)
+    return Settled(bookings.hours, bookings.days, bookings.events, states, replaced, end is not None, bookings.wants_history)
 
 
 def _copy(tally: Tally) -> Tally:

@@ -14,7 +14,7 @@ from ingest.storage.registry_lines import FILES, Line, QuotaLine, begin, end
 from ingest.storage.registry_tree import misplaced
 from schemas.registers import Medium
 
-OPTIONAL: Final = frozenset({"chargers", "factors", "virtual_meters", "pv_rules"})
+OPTIONAL: Final = frozenset({"chargers", "exchanges", "factors", "virtual_meters", "pv_rules"})
 
 Files = dict[str, list[Any]]
 
@@ -91,6 +91,9 @@ def _cross_checks(files: Files) -> list[str]:
         *_twice("regions", files["regions"], lambda line: (line.region,)),
         *_twice("institutions", files["institutions"], lambda line: (line.institution,)),
         *_twice("chargers", files["chargers"], lambda line: (line.institution, line.charger)),
+        *_twice("exchanges", files["exchanges"],
+                lambda line: (line.institution, line.medium, line.meter, line.register_, line.exchanged_at)),
+        *_exchanges_of_nobody(files, zone_of),
         *_twice("quotas", files["quotas"], lambda line: (line.quota,)),
         *_twice("factors", files["factors"], lambda line: (line.factor_set, line.item)),
         *_overlaps("denominators", files["denominators"], lambda line: (line.institution, line.denominator), lambda _: "UTC"),
@@ -133,6 +136,25 @@ def _unknown_names(files: Files) -> Iterator[str]:
             if line.parent and not {(line.institution, medium, line.parent) for medium in media} & (real | virtual):
                 text = f"parent: {line.parent!r} is no meter of the institution and medium; add it or leave it empty"
                 yield _at(name, line, text)
+
+
+def _exchanges_of_nobody(files: Files, zone_of: dict[str, str]) -> Iterator[str]:
+    """An exchange needs its register at its time, and a value that the register can show."""
+    for line in files["exchanges"]:
+        zone, at = zone_of.get(line.institution, "UTC"), line.exchanged_at
+        there = [
+            meter for meter in files["meters"]
+            if (meter.institution, meter.medium, meter.meter) == (line.institution, line.medium, line.meter)
+            and line.register_ in meter.register_names and begin(meter, zone) <= at < end(meter, zone)
+        ]  # fmt: skip
+        if not there:
+            yield _at(
+                "exchanges", line, f"meter: {line.meter!r} has no register {line.register_} then; correct one of the two files"
+            )
+        elif any(meter.register_digits and max(line.old_final, line.new_initial) >= 10**meter.register_digits for meter in there):
+            yield _at(
+                "exchanges", line, "old_final, new_initial: more than register_digits of the meter can show; correct one of them"
+            )
 
 
 def _twice(name: str, lines: Iterable[Any], key: Callable[[Any], tuple[Any, ...]]) -> Iterator[str]:

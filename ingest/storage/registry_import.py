@@ -131,6 +131,27 @@ TABLES: Final = (
                source = excluded.source""",
     ),
     Table(
+        "exchanges",
+        ("institution", "medium", "meter", "register", "exchanged_at"),
+        """SELECT DISTINCT ON (e.channel, e.exchanged_at) i.code AS institution, m.medium, m.code AS meter, c.register,
+               e.exchanged_at, e.old_final * 10::numeric ^ -c.decimals AS old_final,
+               e.new_initial * 10::numeric ^ -c.decimals AS new_initial, e.author, e.reason
+           FROM metering.exchange AS e JOIN metering.channel AS c USING (channel) JOIN metering.meter AS m USING (meter)
+           JOIN metering.meter_version AS v
+             ON v.meter = m.meter AND e.exchanged_at >= v.valid_from AND e.exchanged_at < v.valid_to
+           JOIN metering.institution AS i USING (institution)
+           ORDER BY e.channel, e.exchanged_at, e.version DESC""",
+        """INSERT INTO metering.exchange (channel, exchanged_at, version, old_final, new_initial, author, reason)
+           SELECT c.channel, %(exchanged_at)s, coalesce((SELECT max(version) FROM metering.exchange AS e
+                                                         WHERE e.channel = c.channel AND e.exchanged_at = %(exchanged_at)s), 0) + 1,
+               %(old_final)s * 10 ^ c.decimals, %(new_initial)s * 10 ^ c.decimals, %(author)s, %(reason)s
+           FROM metering.channel AS c JOIN metering.meter AS m USING (meter)
+           JOIN metering.meter_version AS v
+             ON v.meter = m.meter AND %(exchanged_at)s >= v.valid_from AND %(exchanged_at)s < v.valid_to
+           JOIN metering.institution AS i USING (institution)
+           WHERE i.code = %(institution)s AND m.medium = %(medium)s AND m.code = %(meter)s AND c.register = %(register)s""",
+    ),
+    Table(
         "chargers",
         ("institution", "charger"),
         """SELECT i.code AS institution, m.code AS charger, site, supply, rated_kw, connectors, commissioned_on, access

@@ -19,6 +19,7 @@ from schemas.registers import MAIN_REGISTER, REGISTERS, Medium
 Code = Annotated[str, StringConstraints(pattern=CODE)]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,400}$")]
 Positive = Annotated[Decimal, Field(gt=0)]
+Shown = Annotated[Decimal, Field(ge=0, lt=10**12, decimal_places=3)]
 Day = Annotated[date, BeforeValidator(lambda text: _day(text))]
 Instant = Annotated[date | datetime, BeforeValidator(lambda text: _instant(text))]
 Flag = Annotated[bool, BeforeValidator(lambda text: {"yes": True, "no": False}.get(text, text))]
@@ -64,6 +65,14 @@ def _instant(text: object) -> object:
         return utc(text) if isinstance(text, str) and re.fullmatch(RFC3339, text) else _day(text)
     except ValueError as error:
         raise ValueError("write a date such as 2026-01-01, or a time with its offset, such as 2026-01-01T08:00:00+08:00") from error
+
+
+def _exactly(text: object) -> object:
+    """A time with its offset, nothing less."""
+    at = _instant(text)
+    if not isinstance(at, datetime):
+        raise ValueError("write a time with its offset, such as 2026-01-01T08:00:00+08:00")
+    return at
 
 
 class Line(BaseModel):
@@ -197,6 +206,27 @@ class PvRuleLine(Line):
     source: Text
 
 
+class ExchangeLine(Line):
+    """A declared exchange of a meter: the old register's last value, the new one's first, in the register's unit."""
+
+    institution: Code
+    medium: Medium
+    meter: Code
+    register_: Annotated[Code | None, Field(alias="register", validate_default=True)] = None
+    exchanged_at: Annotated[datetime, BeforeValidator(lambda text: _exactly(text))]
+    old_final: Shown
+    new_initial: Shown
+    author: Text
+    reason: Text
+
+    @model_validator(mode="before")
+    @classmethod
+    def main_register_unless_named(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The register every reading carries, where none is named."""
+        named = values.get("register") or MAIN_REGISTER.get(values.get("medium", ""))
+        return {**values, "register": named}
+
+
 class ChargerLine(Line):
     """What a charger is, beside its register."""
 
@@ -269,6 +299,7 @@ FILES: Final[dict[str, type[Line]]] = {
     "meters": MeterLine,
     "virtual_meters": VirtualMeterLine,
     "pv_rules": PvRuleLine,
+    "exchanges": ExchangeLine,
     "chargers": ChargerLine,
     "quotas": QuotaLine,
     "factors": FactorLine,

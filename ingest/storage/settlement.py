@@ -11,9 +11,10 @@ from psycopg.types.json import Jsonb
 
 from ingest.metering.bookings import DayTally, Tally
 from ingest.metering.calendar import Calendar, Day, Instant, calendar, instant, moment
-from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Version
+from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Exchange, Version
 from ingest.metering.consumption import Settled, State
-from ingest.metering.steps import Counted
+from ingest.metering.profile import LIKE_DAYS_BACK_US
+from ingest.metering.steps import Counted, Fold
 from ingest.storage import binary
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
@@ -57,7 +58,19 @@ async def channels(connection: Connection, numbers: Iterable[int]) -> dict[int, 
     for channel, timezone, decimals, valid_from, ratio, capacity, quantum, digits, interval_s in await cursor.fetchall():
         zones[channel] = calendar(timezone)
         versions[channel].append(_version(decimals, valid_from, ratio, capacity, quantum, digits, interval_s))
-    return {channel: Channel(channel, zones[channel], tuple(found)) for channel, found in versions.items()}
+    exchanges = await _exchanges(connection, list(versions))
+    return {
+        channel: Channel(channel, zones[channel], tuple(found), tuple(exchanges.get(channel, ())))
+        for channel, found in versions.items()
+    }
+
+
+async def _exchanges(connection: Connection, channels: list[int]) -> dict[int, list[Exchange]]:
+    cursor = await connection.execute(QUERIES["settling_exchanges"], [channels])
+    found: dict[int, list[Exchange]] = defaultdict(list)
+    for channel, *exchange in await cursor.fetchall():
+        found[channel].append(Exchange(*exchange))
+    return found
 
 
 def _version(
@@ -74,6 +87,13 @@ def _version(
         modulus=None if digits is None else 10**digits * resolution,
         interval_us=interval_s * MICROSECONDS,
     )
+
+
+async def raw_kept_since(connection: Connection) -> Instant | None:
+    """The instant before which raw readings may be gone; None: all are kept."""
+    cursor = await connection.execute(QUERIES["raw_kept_since"])
+    rows = await cursor.fetchall()
+    return None if not rows or rows[0][0] is None else instant(rows[0][0])
 
 
 async def start_states(connection: Connection, spans: Mapping[int, Span]) -> dict[int, tuple[Day, State]]:
@@ -99,7 +119,7 @@ def _state(row: Sequence[Any]) -> State:
     _, _, anchor_us, anchor_value, suspects, *sums = row
     day = DayTally(Tally(sums[3], sums[5], sums[6]), sums[4], Tally(*sums[7:10]), Tally(*sums[10:13]))
     pairs = tuple(Counted(*pair) for pair in zip(suspects[::2], suspects[1::2], strict=True))
-    return State(Counted(anchor_us, anchor_value), pairs, Tally(*sums[0:3]), day)
+    return State(Fold(Counted(anchor_us, anchor_value), sums[13], pairs), Tally(*sums[0:3]), day)
 
 
 async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant | None]]) -> dict[int, list[Counted]]:
@@ -116,20 +136,37 @@ async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | N
     return found
 
 
+async def measured_hours(connection: Connection, before: Mapping[int, Instant]) -> dict[int, dict[Instant, int]]:
+    """The amounts of the wholly measured hours of each channel before an instant, as far back as like days go."""
+    parameters = {
+        "channel": list(before),
+        "from": [moment(until - LIKE_DAYS_BACK_US) for until in before.values()],
+        "until": [moment(until) for until in before.values()],
+    }
+    cursor = await connection.execute(QUERIES["measured_hours"], parameters, binary=True)
+    found: dict[int, dict[Instant, int]] = {channel: {} for channel in before}
+    for channel, hour, amount in await cursor.fetchall():
+        found[channel][hour] = amount
+    return found
+
+
 def _timestamp(at: Instant | None, otherwise: str) -> str:
     return otherwise if at is None else moment(at).isoformat()
 
 
-_RANGE: Final = struct.Struct(">hiiiqiqiiiiiiiiiqiq")
+_RANGE: Final = struct.Struct(">hiiiqiqiiiiiiiiiqiqiiii")
 _HOUR: Final = struct.Struct(">hiiiqiqiqiq")
 _DAY: Final = struct.Struct(">hiiii" + "iq" * 10)
 _STATE_HEAD: Final = struct.Struct(">hiiiiiqiq")
-_STATE_SUMS: Final = struct.Struct(">" + "iq" * 13)
+_STATE_SUMS: Final = struct.Struct(">" + "iq" * 14)
 
 
-async def write(connection: Connection, settled: Mapping[int, Settled]) -> None:
-    """Put the rows of every settled channel in the place of those they replace; notes the days that changed."""
-    await _copy(connection, "settled_range", (_range(channel, one) for channel, one in settled.items()))
+async def write(connection: Connection, settled: Mapping[int, Settled], open_days: Mapping[int, Day], now: datetime) -> None:
+    """Put the rows of every settled channel in the place of those they replace; notes the days that changed.
+
+    Changes of days before a channel's open ones stay on record.
+    """
+    await _copy(connection, "settled_range", (_range(channel, one, open_days[channel]) for channel, one in settled.items()))
     await _copy(connection, "settled_hour", (row for channel, one in settled.items() for row in _hours(channel, one)))
     await _copy(connection, "settled_day", (row for channel, one in settled.items() for row in _days(channel, one)))
     await _copy(connection, "settled_state", (row for channel, one in settled.items() for row in _states(channel, one)))
@@ -137,9 +174,12 @@ async def write(connection: Connection, settled: Mapping[int, Settled]) -> None:
     if events:
         async with connection.cursor() as cursor:
             await cursor.executemany(QUERIES["insert_settled_event"], events)
+    await connection.execute(QUERIES["note_day_changes"], {"now": now})
+    await connection.execute(QUERIES["compared_forgotten_days"])
     for what in ("hour", "day", "state", "event"):
         await _delete_stale(connection, what)
         await connection.execute(QUERIES[f"upsert_{what}s"])
+    await connection.execute(QUERIES["mark_later_silences"])
     await connection.execute(QUERIES["roll_up_months"])
     await connection.execute(QUERIES["roll_up_years"])
 
@@ -157,15 +197,17 @@ async def _copy(connection: Connection, table: str, rows: Iterable[bytes]) -> No
         await copy.write(b"".join((binary.HEADER, *rows, binary.TRAILER)))
 
 
-def _range(channel: int, settled: Settled) -> bytes:
+def _range(channel: int, settled: Settled, open_day: Day) -> bytes:
     replaced = settled.replaced
+    last_day = max((day for day, _ in settled.states), default=None)
     state_from = None if replaced.state_after is None else replaced.state_after + 1
     return _RANGE.pack(
-        9, 4, channel,
+        11, 4, channel,
         8, _at(replaced.hour_from, MIN_64), 8, _at(replaced.hour_until, MAX_64),
         4, _day(replaced.day_from, MIN_32), 4, _day(replaced.day_until, MAX_32),
         4, _day(state_from, MIN_32), 4, _day(replaced.state_until, MAX_32),
         8, _at(replaced.found_from, MIN_64), 8, _at(replaced.found_until, MAX_64),
+        4, _day(last_day, MIN_32), 4, _day(open_day, MAX_32),
     )  # fmt: skip
 
 
@@ -190,14 +232,14 @@ def _states(channel: int, settled: Settled) -> Iterable[bytes]:
     for day, state in settled.states:
         anchor, hour, tally = state.anchor, state.hour, state.day
         own, month, year = tally.own, tally.month, tally.year
-        head = _STATE_HEAD.pack(18, 4, channel, 4, day - POSTGRES_EPOCH_DAY, 8, anchor.read_at, 8, anchor.value)
+        head = _STATE_HEAD.pack(19, 4, channel, 4, day - POSTGRES_EPOCH_DAY, 8, anchor.read_at, 8, anchor.value)
         sums = _STATE_SUMS.pack(
             8, hour.amount, 8, hour.measured_us, 8, hour.estimated_us,
             8, own.amount, 8, tally.unallocated, 8, own.measured_us, 8, own.estimated_us,
             8, month.amount, 8, month.measured_us, 8, month.estimated_us,
-            8, year.amount, 8, year.measured_us, 8, year.estimated_us,
+            8, year.amount, 8, year.measured_us, 8, year.estimated_us, 8, state.fold.still_since,
         )  # fmt: skip
-        yield head + binary.bigints([number for suspect in state.suspects for number in suspect]) + sums
+        yield head + binary.bigints([number for suspect in state.fold.suspects for number in suspect]) + sums
 
 
 def _events(channel: int, settled: Settled) -> Iterable[tuple[Any, ...]]:

@@ -51,15 +51,16 @@ async def open_judging(connection: Connection) -> None:
     await connection.commit()
 
 
-async def note_due(connection: Connection, marked: Mapping[int, Span], now: datetime) -> None:
+async def note_due(connection: Connection, marked: Mapping[int, Span], floors: Mapping[int, Day | None], now: datetime) -> None:
     """Put the closed days that a round of settlement changed or was told of on the list, inside its transaction.
 
-    A day more at the beginning: a reading just after midnight shapes the hours before it.
+    A day more at the beginning: a reading just after midnight shapes the hours before it. Not before a channel's floor, though: of
+    such days the readings are gone, and what was found stays.
     """
     parameters = {
         "now": now,
         "channel": list(marked),
-        "first": [date.fromordinal(span.first - 1) for span in marked.values()],
+        "first": [date.fromordinal(max(span.first - 1, floors.get(number) or 0)) for number, span in marked.items()],
         "last": [date.fromordinal(span.last) for span in marked.values()],
     }
     await connection.execute(QUERIES["note_due"], parameters)

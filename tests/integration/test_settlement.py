@@ -2,38 +2,34 @@
 
 import random
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from ingest.messages import Assessed, Message, Row
-from ingest.metering.calendar import HOUR_US, instant
-from ingest.metering.levels import Thresholds
-from ingest.settlement import Round, settle_round
-from ingest.storage.connection import connected
+from ingest.metering.calendar import HOUR_US, instant, moment
+from ingest.settlement import Round
+from ingest.storage import decisions
+from ingest.storage.decisions import Grounds
 from ingest.storage.rebuild import DERIVED
-from ingest.storage.settlement import open_round
-from ingest.storage.writer import Writer
 from tests.databases import Database
 from tests.registries import channels, import_files, meter, write_files
-from tests.settling import NOW, derived, derived_equals_rebuild, differences, rebuild, settle_all
+from tests.settling import (
+    ByHand,
+    by_hand,
+    derived,
+    derived_equals_rebuild,
+    differences,
+    rebuild,
+    settle_all,
+    settle_once,
+    store,
+)
 
 SHANGHAI = timedelta(hours=8)
+CUMULATIVE = ("energy_import_kwh", "volume_m3")
+GROUNDS = Grounds("test", "test")
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
-
-
-def batch(rows: list[tuple[int, int, int]], received_at: int = 0) -> list[Assessed]:
-    """Rows as intake assesses them, one message each."""
-    message = Message("t", b"", 1, False, 1, 1, received_at)
-    return [Assessed(message, [Row(channel, at, value, received_at)]) for channel, at, value in rows]
-
-
-async def store(database: Database, batches: list[list[tuple[int, int, int]]]) -> None:
-    """Write batches of (channel, read_at, value), as the service does."""
-    writer = Writer(database.settings)
-    for rows in batches:
-        await writer.write(batch(rows))
-    await writer.close()
 
 
 async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(database: Database, tmp_path: Path) -> None:
@@ -61,44 +57,88 @@ async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(datab
 async def test_any_order_duplication_and_batching_gives_identical_rows(
     database: Database, tmp_path: Path, seed: int, zone: str
 ) -> None:
-    """Readings shuffled, repeated, split into batches, settled in between in bounded rounds: the rows of a rebuild."""
+    """Readings shuffled, repeated, split into batches, settled in between in bounded rounds: the rows of a rebuild.
+
+    Edits are made and exchanges declared and withdrawn somewhere in between: late or early, the rows are the same.
+    """
     await import_files(database, write_files(tmp_path, timezone=zone))
-    numbers = sorted((await channels(database)).values())
+    numbers = await channels(database)
     rng = random.Random(seed)
-    history = [row for channel in numbers for row in random_history(rng, channel)]
+    history = [row for channel in sorted(numbers.values()) for row in random_history(rng, channel)]
+    decided = [
+        one
+        for path, channel in numbers.items()
+        if path.endswith(CUMULATIVE)
+        for one in random_decisions(rng, path, channel, history)
+    ]
     expected = None
-    for _ in range(4):
-        for table in (*DERIVED, "reading", "conflict", "mark"):
-            await database.run(f"DELETE FROM metering.{table}")
-        arriving = history + rng.choices(history, k=len(history) // 5)
-        rng.shuffle(arriving)
-        while arriving:
-            size = rng.randrange(1, 60)
-            await store(database, [arriving[:size]])
-            arriving = arriving[size:]
-            if rng.random() < 0.3:
-                await settle_all(database, channel_hours=rng.choice([1, 5, 50_000]))
-        await settle_all(database)
-        rows = await derived(database)
-        expected = expected or rows
-        assert expected == rows, f"seed {seed}"
+    async with by_hand(database) as hand:
+        for _ in range(3):
+            for table in (*DERIVED, "reading", "conflict", "mark", "exchange", "edit"):
+                await database.run(f"DELETE FROM metering.{table}")
+            undecided, arriving = list(decided), history + rng.choices(history, k=len(history) // 5)
+            rng.shuffle(arriving)
+            while arriving or undecided:
+                size = rng.randrange(1, 80)
+                await hand.store(arriving[:size])
+                arriving = arriving[size:]
+                while undecided and (rng.random() < 0.2 or not arriving):
+                    await decide(hand, *undecided.pop(0))
+                if rng.random() < 0.3:
+                    await hand.settle(channel_hours=rng.choice([1, 5, 50_000]))
+            await hand.settle()
+            rows = await derived(database)
+            expected = expected or rows
+            assert expected == rows, f"seed {seed}"
         await rebuild(database, channel_hours=rng.choice([1, 50_000]))
         assert expected == await derived(database), f"rebuild, seed {seed}"
 
 
 def random_history(rng: random.Random, channel: int) -> list[tuple[int, int, int]]:
-    """Readings over a month's end with steps, silences, falls, jumps, and keys that are disputed."""
-    at, value, rows = START + 25 * 24 * HOUR_US, rng.randrange(10**9), []
+    """Readings over a month's end with steps, silences (some with like days), falls, jumps, resets, standstills, disputed keys."""
+    at, value, rows = START + 17 * 24 * HOUR_US, rng.randrange(10**9), []
+    for _ in range(8 * 24 if channel == 1 else 0):
+        at += HOUR_US
+        value = (value + rng.randrange(1000)) % 10**9
+        rows.append((channel, at, value))
     for _ in range(120):
         at += int(rng.choice([0.25, 1, 1, 1, 1, 2.5, 5, 7, 40]) * HOUR_US) + rng.choice([0, 0, 1, 777])
         value = (value + rng.randrange(100_000)) % 10**9
-        shown = rng.randrange(10**9) if rng.random() < 0.05 else value
+        shown = rng.randrange(10**9) if rng.random() < 0.05 else rows[-1][2] if rows and rng.random() < 0.1 else value
         rows.append((channel, at, shown))
         if rng.random() < 0.03:
             rows.append((channel, at, shown + 1))
-        if rng.random() < 0.02:
-            value = rng.randrange(10**9)
+        if rng.random() < 0.03:
+            value = rng.choice([rng.randrange(10**9), rng.randrange(1000)])
     return rows
+
+
+Decision = tuple[str, str, int, tuple[int, int] | int | None]
+"""What, of which register, at which instant; the values of an exchange, or of an edit."""
+
+
+def random_decisions(rng: random.Random, path: str, channel: int, history: list[tuple[int, int, int]]) -> list[Decision]:
+    """Edits of readings there are and of instants without any, some twice; two exchanges declared, one of them withdrawn."""
+    readings = [(at, value) for of, at, value in history if of == channel]
+    found: list[Decision] = []
+    for at, value in rng.sample(readings, 6):
+        found.append(("edit", path, at + rng.choice([0, 0, 1, HOUR_US // 3]), rng.choice([None, value, value + 17])))
+    found += [("edit", path, at, None) for _, _, at, _ in rng.sample(found, 2)]
+    ats = [START + rng.randrange(25, 40) * 24 * HOUR_US + rng.randrange(3) for _ in range(2)]
+    found += [("exchange", path, at, (10**8 + channel, 3)) for at in ats]
+    return [*found, ("exchange", path, ats[0], None)]
+
+
+async def decide(hand: ByHand, what: str, path: str, at: int, values: tuple[int, int] | int | None) -> None:
+    """As an operator does."""
+    meter, _, name = path.rpartition("/")
+    register = await decisions.register(hand.connection, meter, name, moment(at))
+    if what == "edit":
+        value = None if values is None else Decimal(values).scaleb(-3)
+        await decisions.edit(hand.connection, register, moment(at), value, GROUNDS)
+    else:
+        old_new = None if values is None else (Decimal(values[0]).scaleb(-3), Decimal(values[1]).scaleb(-3))
+        await decisions.exchange(hand.connection, register, moment(at), old_new, GROUNDS)
 
 
 async def test_a_silent_institution_is_not_assessable_and_says_why(database: Database, tmp_path: Path) -> None:
@@ -111,7 +151,7 @@ async def test_a_silent_institution_is_not_assessable_and_says_why(database: Dat
            WHERE period_kind = 'month' ORDER BY 1"""
     )
     assert [("electricity_per_area", "not_assessable", 1), ("water_per_person", "not_assessable", 1)] == rows
-    assert Round(0, 0) == await _one_more(database)
+    assert Round(0, 0) == await settle_once(database)
 
 
 async def test_a_meter_that_never_sent_a_reading_is_in_a_rebuild_too(database: Database, tmp_path: Path) -> None:
@@ -148,9 +188,3 @@ async def test_a_settler_that_was_away_for_days_makes_the_silence_of_each_visibl
     await settle_all(database, now=now - timedelta(days=5))
     await settle_all(database, now=now)
     assert [(7,)] == await database.rows("SELECT count(*) FROM metering.institution_day WHERE medium = 'electricity'")
-
-
-async def _one_more(database: Database) -> Round:
-    async with connected(database.settings) as connection:
-        await open_round(connection)
-        return await settle_round(connection, NOW, 1000, Thresholds())

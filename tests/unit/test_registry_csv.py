@@ -464,3 +464,33 @@ def test_exclusions_are_kept_in_one_order(tmp_path: Path) -> None:
     [line] = read_files(write_files(tmp_path, quotas=[QUOTAS[0] | {"excludes": "charger; D1"}]))["quotas"]
 
     assert "D1;charger" == line.excludes
+
+
+EXCHANGE = {"institution": "I1", "medium": "electricity", "meter": "E1", "exchanged_at": "2026-10-01T08:00:00+08:00",
+            "old_final": "12.5", "new_initial": "0", "author": "a", "reason": "b"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [({"meter": "E9"}, "'E9' has no register energy_import_kwh then"),
+     ({"exchanged_at": "2019-01-01T00:00:00Z"}, "has no register"), ({"exchanged_at": "2026-10-01"}, "time with its offset"),
+     ({"register": "energy_export_kwh"}, "has no register energy_export_kwh"),
+     ({"old_final": "1000000"}, "register_digits"), ({"new_initial": "-1"}, "new_initial"), ({"old_final": "0.0001"}, "old_final"),
+     ({"author": ""}, "author")],
+)  # fmt: skip
+def test_an_exchange_that_cannot_have_been_is_refused(tmp_path: Path, change: dict[str, str], says: str) -> None:
+    """Its register must be there at its time, and its values must be what it can show."""
+    write_files(tmp_path, exchanges=[{**EXCHANGE, **change}])
+    with pytest.raises(RegistryFault, match=r"exchanges\.csv:2") as fault:
+        read_files(tmp_path)
+
+    assert says in str(fault.value)
+
+
+def test_an_exchange_stands_once_and_may_leave_its_register_out(tmp_path: Path) -> None:
+    """The main register is meant; the same instant twice is a mistake."""
+    write_files(tmp_path, exchanges=[EXCHANGE])
+    assert ["energy_import_kwh"] == [line.register_ for line in read_files(tmp_path)["exchanges"]]
+    write_files(tmp_path, exchanges=[EXCHANGE, EXCHANGE])
+    with pytest.raises(RegistryFault, match="stands already in line 2"):
+        read_files(tmp_path)

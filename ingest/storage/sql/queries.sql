@@ -262,6 +262,119 @@ JOIN metering.region USING (region)
 WHERE channel.channel = ANY (%s) AND channel.kind = 'cumulative'
 ORDER BY channel.channel, version.valid_from
 
+-- name: settling_exchanges
+-- the newest version of each, as far as it was not withdrawn
+SELECT * FROM (
+    SELECT DISTINCT ON (channel, exchanged_at)
+           channel, (extract(epoch FROM exchanged_at) * 1000000)::bigint AS at, old_final, new_initial
+    FROM metering.exchange WHERE channel = ANY (%s) ORDER BY channel, exchanged_at, version DESC
+) AS newest
+WHERE old_final IS NOT NULL ORDER BY channel, at
+
+-- name: raw_kept_since
+SELECT nullif(raw_kept_since, '-infinity') FROM metering.retention
+
+-- name: registers_of_meter
+SELECT channel.channel, channel.register, channel.unit, channel.decimals, version.register_digits
+FROM metering.meter
+JOIN metering.meter_version AS version USING (meter)
+JOIN metering.institution USING (institution)
+JOIN metering.channel USING (meter)
+WHERE institution.code = %(institution)s AND meter.medium = %(medium)s AND meter.code = %(meter)s
+  AND version.valid_from <= %(at)s AND version.valid_to > %(at)s AND channel.kind = 'cumulative'
+ORDER BY channel.channel
+
+-- name: insert_edit
+INSERT INTO metering.edit (channel, read_at, version, value, author, reason)
+SELECT %(channel)s, %(read_at)s, coalesce(max(version), 0) + 1, %(value)s, %(author)s, %(because)s
+FROM metering.edit WHERE channel = %(channel)s AND read_at = %(read_at)s
+RETURNING version
+
+-- name: insert_exchange
+INSERT INTO metering.exchange (channel, exchanged_at, version, old_final, new_initial, author, reason)
+SELECT %(channel)s, %(at)s, coalesce(max(version), 0) + 1, %(old_final)s, %(new_initial)s, %(author)s, %(because)s
+FROM metering.exchange WHERE channel = %(channel)s AND exchanged_at = %(at)s
+RETURNING version
+
+-- name: exchange_at
+SELECT old_final FROM metering.exchange WHERE channel = %(channel)s AND exchanged_at = %(at)s ORDER BY version DESC LIMIT 1
+
+-- name: last_reading
+SELECT greatest((SELECT max(read_at) FROM metering.reading WHERE channel = %(channel)s),
+                (SELECT max(read_at) FROM metering.edit WHERE channel = %(channel)s))
+
+-- name: mark_instants
+INSERT INTO metering.mark (channel, utc_hour)
+SELECT array_agg(%(channel)s::int), array_agg(floor(extract(epoch FROM instant) / 3600)::int)
+FROM unnest(%(instants)s::timestamptz[]) AS instants (instant)
+
+-- name: disputed_keys
+-- Keys with several values or an edit: every value in the order it came, and the newest decision.
+WITH wanted AS (
+    SELECT channel.channel, channel.unit, channel.decimals, meter.meter, channel.register
+    FROM metering.channel JOIN metering.meter USING (meter)
+), key AS (
+    SELECT channel, read_at FROM metering.conflict UNION SELECT channel, read_at FROM metering.edit WHERE NOT %(undecided)s
+)
+SELECT path.name, key.read_at, wanted.unit,
+       array_agg((seen.value * 10::numeric ^ -wanted.decimals)::numeric(20, 3) ORDER BY seen.received_at, seen.value)
+           FILTER (WHERE seen.value IS NOT NULL),
+       array_agg(seen.received_at ORDER BY seen.received_at, seen.value) FILTER (WHERE seen.value IS NOT NULL),
+       decided.version, (decided.value * 10::numeric ^ -wanted.decimals)::numeric(20, 3), decided.author, decided.reason,
+       decided.recorded_at
+FROM key
+JOIN wanted USING (channel)
+JOIN metering.meter USING (meter)
+JOIN metering.meter_version AS version
+  ON version.meter = meter.meter AND key.read_at >= version.valid_from AND key.read_at < version.valid_to
+JOIN metering.institution USING (institution)
+CROSS JOIN LATERAL (
+    SELECT concat_ws('/', institution.code, meter.medium, meter.code, wanted.register) AS name,
+           ARRAY[institution.code, meter.medium, meter.code, wanted.register] AS parts) AS path
+LEFT JOIN LATERAL (
+    (SELECT value, received_at FROM metering.reading
+     WHERE reading.channel = key.channel AND reading.read_at = key.read_at LIMIT 1)
+    UNION ALL
+    SELECT value, received_at FROM metering.conflict WHERE conflict.channel = key.channel AND conflict.read_at = key.read_at
+) AS seen ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM metering.edit WHERE edit.channel = key.channel AND edit.read_at = key.read_at ORDER BY version DESC LIMIT 1
+) AS decided ON true
+WHERE path.parts[1:cardinality(%(within)s::text[])] = %(within)s::text[] AND NOT (%(undecided)s AND decided.version IS NOT NULL)
+GROUP BY path.name, key.channel, key.read_at, wanted.unit, decided.version, decided.value, wanted.decimals, decided.author,
+         decided.reason, decided.recorded_at
+ORDER BY path.name, key.read_at
+
+-- name: declared_exchanges
+SELECT path.name, exchange.exchanged_at, channel.unit, exchange.version,
+       (exchange.old_final * 10::numeric ^ -channel.decimals)::numeric(20, 3),
+       (exchange.new_initial * 10::numeric ^ -channel.decimals)::numeric(20, 3),
+       exchange.author, exchange.reason, exchange.recorded_at, exchange.is_newest
+FROM (
+    SELECT *, row_number() OVER (PARTITION BY channel, exchanged_at ORDER BY version DESC) = 1 AS is_newest FROM metering.exchange
+) AS exchange
+JOIN metering.channel USING (channel)
+JOIN metering.meter USING (meter)
+JOIN metering.meter_version AS version
+  ON version.meter = meter.meter AND exchange.exchanged_at >= version.valid_from AND exchange.exchanged_at < version.valid_to
+JOIN metering.institution USING (institution)
+CROSS JOIN LATERAL (
+    SELECT concat_ws('/', institution.code, meter.medium, meter.code, channel.register) AS name,
+           ARRAY[institution.code, meter.medium, meter.code, channel.register] AS parts) AS path
+WHERE path.parts[1:cardinality(%(within)s::text[])] = %(within)s::text[]
+  AND (%(history)s OR (exchange.is_newest AND exchange.old_final IS NOT NULL))
+ORDER BY path.name, exchange.exchanged_at, exchange.version
+
+-- name: measured_hours
+-- What like days are made of: wholly measured hours before a channel's fold resumes.
+SELECT span.channel, (extract(epoch FROM hour.hour) * 1000000)::bigint, hour.amount
+FROM unnest(%(channel)s::int[], %(from)s::timestamptz[], %(until)s::timestamptz[]) AS span (channel, begins, ends)
+CROSS JOIN LATERAL (
+    SELECT hour, amount FROM metering.consumption_hour AS hour
+    WHERE hour.channel = span.channel AND hour.hour >= span.begins AND hour.hour < span.ends AND hour.measured_us = 3600000000
+    OFFSET 0
+) AS hour
+
 -- name: start_states
 -- The state after the last day before each channel's first marked day.
 SELECT state.*
@@ -307,12 +420,13 @@ ORDER BY 1, 2
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_range (
     channel int NOT NULL, hour_from timestamptz NOT NULL, hour_until timestamptz NOT NULL, day_from date NOT NULL,
     day_until date NOT NULL, state_from date NOT NULL, state_until date NOT NULL, found_from timestamptz NOT NULL,
-    found_until timestamptz NOT NULL
+    found_until timestamptz NOT NULL, last_day date NOT NULL, open_day date NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_hour (LIKE metering.consumption_hour) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_day (LIKE metering.consumption_day) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_state (LIKE metering.day_state) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_event (LIKE metering.channel_event) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS changed_hour (channel int NOT NULL, hour timestamptz NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS changed_day (channel int NOT NULL, day date NOT NULL) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS affected_day (institution int NOT NULL, medium text NOT NULL, day date NOT NULL)
 ON COMMIT DELETE ROWS;
@@ -329,7 +443,8 @@ CROSS JOIN LATERAL (
 WHERE NOT EXISTS (SELECT FROM settled_hour AS new WHERE new.channel = stale.channel AND new.hour = stale.hour)
 
 -- name: delete_hour
-DELETE FROM metering.consumption_hour WHERE channel = %s AND hour = %s
+WITH gone AS (DELETE FROM metering.consumption_hour WHERE channel = %s AND hour = %s RETURNING channel, hour)
+INSERT INTO changed_hour SELECT * FROM gone
 
 -- name: stale_days
 SELECT stale.channel, stale.day
@@ -371,11 +486,59 @@ WHERE NOT EXISTS (
 DELETE FROM metering.channel_event WHERE channel = %s AND found_at = %s AND from_at = %s AND kind = %s
 
 -- name: upsert_hours
-INSERT INTO metering.consumption_hour AS there SELECT * FROM settled_hour
-ON CONFLICT (channel, hour) DO UPDATE
-SET amount = excluded.amount, measured_us = excluded.measured_us, estimated_us = excluded.estimated_us
-WHERE (there.amount, there.measured_us, there.estimated_us)
-      IS DISTINCT FROM (excluded.amount, excluded.measured_us, excluded.estimated_us)
+-- Changed hours are noted where the fold stopped before the last reading: silences after that may take their shape from them.
+WITH changed AS (
+    INSERT INTO metering.consumption_hour AS there SELECT * FROM settled_hour
+    ON CONFLICT (channel, hour) DO UPDATE
+    SET amount = excluded.amount, measured_us = excluded.measured_us, estimated_us = excluded.estimated_us
+    WHERE (there.amount, there.measured_us, there.estimated_us)
+          IS DISTINCT FROM (excluded.amount, excluded.measured_us, excluded.estimated_us)
+    RETURNING channel, hour
+)
+INSERT INTO changed_hour SELECT channel, hour FROM changed
+WHERE channel = ANY (SELECT channel FROM settled_range WHERE hour_until < 'infinity')
+
+-- name: mark_later_silences
+-- Silences behind the replaced range, short enough for like days, whose like days may have changed: at most four weeks and a day on.
+-- One between suspects was booked when a later reading showed what they were, which may have been days after: up to there.
+INSERT INTO metering.mark (channel, utc_hour)
+SELECT array_agg(channel), array_agg(utc_hour)
+FROM (
+    SELECT DISTINCT silence.channel, unnest(ARRAY[floor(extract(epoch FROM silence.from_at) / 3600),
+                                                  floor(extract(epoch FROM silence.found_at) / 3600)])::int AS utc_hour
+    FROM (SELECT channel, min(hour) AS first, max(hour) AS last FROM changed_hour GROUP BY channel) AS changed
+    JOIN settled_range AS range USING (channel)
+    CROSS JOIN LATERAL (
+        SELECT event.channel, event.from_at, event.found_at FROM metering.channel_event AS event
+        WHERE event.channel = changed.channel AND event.found_at > changed.first AND event.kind IN ('like_days', 'unallocated')
+          AND event.from_at >= range.hour_until AND event.from_at < changed.last + interval '29 days'
+          AND event.to_at - event.from_at <= interval '72 hours' OFFSET 0
+    ) AS silence
+) AS stale
+HAVING count(*) > 0
+
+-- name: note_day_changes
+-- Before the days are written: closed ones that stand otherwise than they were computed now. What a rebuild took away stands in
+-- forgotten_day, as far as the fold has come (last_day).
+INSERT INTO metering.day_change (channel, day, changed_at, old_amount, new_amount, old_unallocated, new_unallocated,
+                                 old_measured_us, new_measured_us, old_estimated_us, new_estimated_us)
+SELECT old.channel, old.day, %(now)s, old.amount, new.amount, old.unallocated, new.unallocated,
+       old.measured_us, new.measured_us, old.estimated_us, new.estimated_us
+FROM settled_range AS range
+CROSS JOIN LATERAL (
+    (SELECT channel, day, amount, unallocated, measured_us, estimated_us FROM metering.consumption_day AS day
+     WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day < range.day_until AND day.day < range.open_day OFFSET 0)
+    UNION ALL
+    (SELECT channel, day, amount, unallocated, measured_us, estimated_us FROM metering.forgotten_day AS day
+     WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day <= range.last_day AND day.day < range.open_day OFFSET 0)
+) AS old
+LEFT JOIN settled_day AS new ON new.channel = old.channel AND new.day = old.day
+WHERE (old.amount, old.unallocated, old.measured_us, old.estimated_us)
+      IS DISTINCT FROM (new.amount, new.unallocated, new.measured_us, new.estimated_us)
+
+-- name: compared_forgotten_days
+DELETE FROM metering.forgotten_day AS day USING settled_range AS range
+WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day <= range.last_day
 
 -- name: upsert_days
 WITH changed AS (
@@ -401,7 +564,7 @@ SET anchor_us = excluded.anchor_us, anchor_value = excluded.anchor_value, suspec
     day_estimated_us = excluded.day_estimated_us, month_amount = excluded.month_amount,
     month_measured_us = excluded.month_measured_us, month_estimated_us = excluded.month_estimated_us,
     year_amount = excluded.year_amount, year_measured_us = excluded.year_measured_us,
-    year_estimated_us = excluded.year_estimated_us
+    year_estimated_us = excluded.year_estimated_us, still_us = excluded.still_us
 WHERE there.* IS DISTINCT FROM excluded.*
 
 -- name: insert_settled_event

@@ -1,0 +1,283 @@
+"""`python -m benchmarks.steps`: does settlement call what happens to registers by its name?
+
+A fleet publishes a month with raised rates of register faults, straight through assessment and writer, without a broker. Settlement
+runs beside it on the simulated clock; exchanges are declared in time, late or never. Then every injected fault is held against the
+events found, and every month of a register against the truth. The same options give the same table.
+"""
+
+import argparse
+import asyncio
+import bisect
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from psycopg import AsyncConnection
+from pydantic import SecretStr
+
+from ingest.intake import AcceptWindow, assess
+from ingest.messages import Message
+from ingest.metering.calendar import HOUR_US
+from ingest.metering.levels import Thresholds
+from ingest.settings import DatabaseSettings
+from ingest.settlement import settle_round
+from ingest.stack import Stack
+from ingest.storage import decisions
+from ingest.storage.bootstrap import prepare
+from ingest.storage.connection import Connection, connected
+from ingest.storage.decisions import Grounds
+from ingest.storage.registry import load_registry
+from ingest.storage.registry_csv import read_files
+from ingest.storage.registry_import import apply_registry
+from ingest.storage.settlement import open_round
+from ingest.storage.writer import Writer
+from simulators import expected, faults, fleet, ledger, registerfaults, registry, run, scenario, stream
+from simulators.device import MILLION, Device
+from simulators.expected import Expected
+from simulators.messages import Outcome
+from simulators.month import HOUR_SECONDS, Month, local
+from simulators.registerfaults import RegisterFault
+from simulators.run import Run
+
+RATES = {"dip": 0.001, "spike": 0.001, "freeze": 0.0005, "unit_slip": 0.0005, "reset": 0.0003, "exchange": 0.0003}
+"""Per reading: some two hundred of each in a month of forty institutions."""
+ROUND_HOURS = 3
+LATE_DAYS = 5
+WINDOW = AcceptWindow(62 * 24 * HOUR_US, HOUR_US // 6)
+QUIET = frozenset({"like_days", "unallocated"})
+"""Events that speak of silences, not of registers."""
+NOTHING = "(nothing)"
+
+
+@dataclass
+class Confusion:
+    """Injected kind x found kinds, and the months."""
+
+    found: Counter[tuple[str, str]] = field(default_factory=Counter)
+    right: Counter[str] = field(default_factory=Counter)
+    injected: Counter[str] = field(default_factory=Counter)
+    unseen: int = 0
+    wrong: list[str] = field(default_factory=list)
+    months: Counter[str] = field(default_factory=Counter)
+
+    def add(self, name: str, kinds: set[str], *, right: bool, which: str) -> None:
+        """A fault and what was found in its place."""
+        self.injected[name] += 1
+        self.found[name, "+".join(sorted(kinds)) or NOTHING] += 1
+        self.right[name] += right
+        if not right:
+            self.wrong.append(f"{name} {which}: found {'+'.join(sorted(kinds)) or NOTHING}")
+
+
+async def main() -> None:
+    """Simulate, settle, compare, print."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="meterwarden-steps-") as name, Stack.create(with_prometheus=False, say=print) as stack:
+        directory = Path(name)
+        of = run.build(
+            fleet.build(options.institutions, options.seed, Month.parse(options.month)),
+            scenario.load("messy").with_rates(**{kind: rate * options.times for kind, rate in RATES.items()}),
+        )
+        prepared = await prepare(stack.postgres.url(), "meterwarden", directory / "passwords")
+        settings = DatabaseSettings(url=SecretStr(prepared.uri_with_password("meterwarden_writer")))
+        async with connected(settings) as connection:
+            await apply_registry(connection, read_files(_registry(of, directory)), dry_run=False)
+        true_faults = {device.key: registerfaults.faults(device, of.start_s, of.hours) for device in of.devices}
+        await _month(of, settings, directory / "ledger.sqlite", true_faults)
+        async with await AsyncConnection.connect(prepared.uri_with_password("meterwarden_owner")) as connection:
+            confusion = await _compared(connection, of, directory / "ledger.sqlite", true_faults)
+            _print(confusion, of, await _counts(connection))
+        if options.wrong:
+            print("\n".join(confusion.wrong))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.steps")
+    parser.add_argument("--institutions", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--month", default="2026-10")
+    parser.add_argument("--times", type=float, default=1.0, help="multiplies the rates of register faults")
+    parser.add_argument("--wrong", action="store_true", help="list every fault that was called by another name")
+    return parser.parse_args()
+
+
+def _registry(of: Run, directory: Path) -> Path:
+    registry.write(of.fleet, directory / "registry")
+    return directory / "registry"
+
+
+async def _month(of: Run, settings: DatabaseSettings, path: Path, true_faults: dict[Any, list[RegisterFault]]) -> None:
+    """Store and settle the month, some simulated hours at a time."""
+    known = await load_registry(settings)
+    undeclared = sorted(_declarations(true_faults), key=lambda each: each[0])
+    writer = Writer(settings)
+    with ledger.create(path) as book:
+        book.know(of)
+        messages = book.recorded(faults.inject(stream.messages(of), of.scenario.rates, of.fleet.seed, of.fleet.codes))
+        async with connected(settings) as connection:
+            await open_round(connection)
+            for end_s, batch in _batches(messages, of.start_s):
+                await writer.write(assess(batch, known, WINDOW, 2**20))
+                while undeclared and undeclared[0][0] <= end_s:
+                    await _declare(settings, *undeclared.pop(0)[1:])
+                await _settle(connection, end_s)
+            for _, *declaration in undeclared:
+                await _declare(settings, *declaration)
+            await _settle(connection, end_s)
+        book.describe({"complete": "yes"})
+    await writer.close()
+
+
+def _batches(messages: Iterable[Any], start_s: int) -> Iterator[tuple[int, list[Message]]]:
+    """What goes out between two rounds."""
+    kept = (message for message in messages if message.outcome is not Outcome.STATUS)
+    span = ROUND_HOURS * HOUR_SECONDS
+    for number, group in groupby(kept, lambda message: (message.send_at_s - start_s) // span):
+        sent = [Message(each.topic, each.payload, 1, each.retain, 1, 1, each.send_at_s * MILLION) for each in group]
+        yield start_s + (number + 1) * span, sent
+
+
+def _declarations(true_faults: dict[Any, list[RegisterFault]]) -> Iterator[tuple[int, str, RegisterFault]]:
+    """When each exchange is declared, and for which register."""
+    for key, each in true_faults.items():
+        for fault in each:
+            if fault.declared in ("on_time", "late"):
+                yield fault.first_s + (fault.declared == "late") * LATE_DAYS * 24 * HOUR_SECONDS, "/".join(key), fault
+
+
+async def _declare(settings: DatabaseSettings, path: str, fault: RegisterFault) -> None:
+    assert fault.exchange is not None
+    meter, _, name = path.rpartition("/")
+    at = datetime.fromtimestamp(fault.exchange.at, UTC)
+    values = (Decimal(fault.exchange.old_final).scaleb(-3), Decimal(fault.exchange.new_initial).scaleb(-3))
+    async with connected(settings) as connection:
+        register = await decisions.register(connection, meter, name, at)
+        await decisions.exchange(connection, register, at, values, Grounds("simulator", fault.declared))
+
+
+async def _settle(connection: Connection, now_s: int) -> None:
+    while await settle_round(connection, datetime.fromtimestamp(now_s, UTC), 50_000, Thresholds()):
+        pass
+
+
+async def _compared(
+    connection: AsyncConnection[Any], of: Run, path: Path, true_faults: dict[Any, list[RegisterFault]]
+) -> Confusion:
+    events = await _events(connection)
+    months = await _months(connection)
+    confusion = Confusion()
+    with ledger.read(path) as book:
+        declared = {key: [fault.exchange for fault in each if fault.declared in ("on_time", "late") and fault.exchange]
+                    for key, each in true_faults.items()}  # fmt: skip
+        for device, seen in zip(of.devices, expected.devices(book, declared), strict=True):
+            _of_register(confusion, device, seen, true_faults[device.key], events.get(device.key, []))
+            confusion.months[_month_of(seen, months.get(seen.key, (0, 0)), events.get(device.key, []))] += 1
+    return confusion
+
+
+def _of_register(
+    confusion: Confusion, device: Device, seen: Expected, true_faults: list[RegisterFault], events: list[tuple[str, int, int]]
+) -> None:
+    """Every fault takes the events that touch its readings; what is left was found without cause."""
+    left = list(events)
+    counted = seen.counted[0]
+    for fault in true_faults:
+        mine = [event for event in left if _touches(event, fault, device.interval_s)]
+        left = [event for event in left if event not in mine]
+        kinds = {kind for kind, _, _ in mine}
+        name = f"{fault.kind}, {fault.declared.replace('_', ' ')}" if fault.declared and fault.declared != "" else fault.kind
+        if not _was_seen(fault, counted):
+            confusion.unseen += 1
+            continue
+        right = bool(kinds & set(fault.expected)) and kinds <= set(fault.expected) if fault.expected else not kinds
+        which = f"{seen.name} {local(fault.first_s):%Y-%m-%dT%H:%M}, expected {'/'.join(fault.expected) or NOTHING}"
+        confusion.add(name, kinds, right=right, which=which)
+    for kind, start, _ in left:
+        confusion.add(NOTHING, {kind}, right=False, which=f"{seen.name} {local(start):%Y-%m-%dT%H:%M}")
+
+
+def _touches(event: tuple[str, int, int], fault: RegisterFault, interval_s: int) -> bool:
+    """Whether an event lies at a fault's readings; a step ends there, or began there."""
+    _, start, end = event
+    return end >= fault.first_s and start <= fault.last_s + 2 * interval_s
+
+
+def _was_seen(fault: RegisterFault, counted: Any) -> bool:
+    """Whether a reading that a passing fault strikes came to settlement at all; others leave their mark in any case."""
+    if fault.kind not in ("dip", "spike", "unit_slip"):
+        return True
+    position = bisect.bisect_left(counted, fault.first_s)
+    return bool(position < len(counted) and counted[position] <= fault.last_s)
+
+
+def _month_of(seen: Expected, found: tuple[int, int], events: list[tuple[str, int, int]]) -> str:
+    """Exact to a display step; within what its missing time and its clock allow; said to be unknown by an event; or wrong."""
+    amount, proved_us = found
+    true = int(seen.true_hours.sum())
+    missing_s = seen.span.hours * HOUR_SECONDS - proved_us / MILLION
+    clock_s = abs(seen.offset_s) + abs(seen.drift_ppm) * seen.span.hours * HOUR_SECONDS / MILLION
+    bound = seen.limits.cap_per_hour * seen.limits.ratio_milli * (missing_s + 2 * clock_s) / HOUR_SECONDS
+    if abs(amount - true) <= seen.step_micro:
+        return "exact"
+    if abs(amount - true) <= bound + seen.step_micro:
+        return "within bounds"
+    return "said to be unexplained" if any(kind == "unexplained" for kind, _, _ in events) else "wrong"
+
+
+async def _events(connection: AsyncConnection[Any]) -> dict[Any, list[tuple[str, int, int]]]:
+    """Events of registers by key, in seconds; those of a single reading are told from those of a step by their times."""
+    cursor = await connection.execute(
+        """SELECT institution, medium, meter, register, kind, extract(epoch FROM from_at)::bigint, extract(epoch FROM to_at)::bigint
+           FROM meterwarden.event ORDER BY 1, 2, 3, 4, 6, 7, 5"""
+    )
+    found: dict[Any, list[tuple[str, int, int]]] = {}
+    for *key, kind, start, end in await cursor.fetchall():
+        if kind not in QUIET:
+            found.setdefault(tuple(key), []).append((kind, start if start == end else end, end))
+    return found
+
+
+async def _months(connection: AsyncConnection[Any]) -> dict[Any, tuple[int, int]]:
+    cursor = await connection.execute(
+        """SELECT institution, medium, meter, register, sum(amount * 1000000)::bigint,
+                  sum((measured_seconds + estimated_seconds) * 1000000)::bigint
+           FROM meterwarden.consumption_month GROUP BY 1, 2, 3, 4"""
+    )
+    return {tuple(key): (amount, proved) for *key, amount, proved in await cursor.fetchall()}
+
+
+async def _counts(connection: AsyncConnection[Any]) -> dict[str, int]:
+    found = {}
+    for table in ("reading", "consumption_day", "day_change", "exchange"):
+        cursor = await connection.execute(f"SELECT count(*) FROM metering.{table}")  # noqa: S608 - names from this line
+        found[table] = (await cursor.fetchall())[0][0]
+    cursor = await connection.execute("SELECT pg_total_relation_size('metering.day_change')")
+    return {**found, "day_change bytes": (await cursor.fetchall())[0][0]}
+
+
+def _print(confusion: Confusion, of: Run, counts: dict[str, int]) -> None:
+    meters = len({device.key[:3] for device in of.devices})
+    print(f"\n{meters} meters, {len(of.devices)} registers, {counts['reading']:,} readings of {of.fleet.month}")
+    names = sorted(confusion.injected, key=lambda name: (name == NOTHING, name))
+    print("\n| injected | times | found | rightly |\n|---|---|---|---|")
+    for name in names:
+        found = ", ".join(f"{kinds} {number}" for (one, kinds), number in confusion.found.most_common() if one == name)
+        print(f"| {name} | {confusion.injected[name]} | {found} | {confusion.right[name] / confusion.injected[name]:.1%} |")
+    total, right = confusion.injected.total(), confusion.right.total()
+    print(f"\nrightly classified: {right} of {total}, {right / total:.2%}; {confusion.unseen} more struck lost readings only")
+    months = confusion.months
+    print("register months: " + ", ".join(f"{number} {name}" for name, number in months.most_common()))
+    print(f"day changes: {counts['day_change']:,} rows of {counts['consumption_day']:,} register days, "
+          f"{counts['day_change bytes'] / 2**20:.1f} MiB with index; a round every {ROUND_HOURS} h")  # fmt: skip
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        asyncio.run(main())
