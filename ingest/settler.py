@@ -54,6 +54,7 @@ async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clo
     while True:
         try:
             async with connected(settings.database) as connection:
+                await _let_others_take_over(connection, settings)
                 await _wait_for_lock(connection, settings.settlement.round_seconds)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(announcer.run(), name="meterwarden.announcer")
@@ -76,6 +77,13 @@ def _let_go(metrics: Metrics) -> None:
     metrics.sessions_due.set(0)
     metrics.standings.standings = ()
     metrics.show_findings({})
+
+
+async def _let_others_take_over(connection: Connection, settings: Settings) -> None:
+    """Where we vanish and the server does not hear of it, it ends the session, and with it our lock, after a while of silence."""
+    seconds = 10 * settings.settlement.round_seconds + 2 * settings.database.statement_timeout_seconds
+    await connection.execute("SELECT set_config('idle_session_timeout', %s, false)", [f"{seconds * 1000:.0f}ms"])
+    await connection.commit()
 
 
 async def _wait_for_lock(connection: Connection, seconds: float) -> None:

@@ -5,7 +5,9 @@ import random
 from pathlib import Path
 
 from ingest.stack import Stack, free_port
+from tests.databases import Database
 from tests.faults.conftest import Judge, register_fleet
+from tests.faults.gateway import publishing
 from tests.faults.outage import SMALL_BATCHES, is_unready, receives_more, stands_still, survived
 from tests.faults.servers import own_database
 from tests.faults.stream import Stream
@@ -57,3 +59,23 @@ async def test_a_settler_whose_database_crashes_is_cut_off_and_turns_read_only_d
             assert 0 == await service.terminate()
             await judge(database, stream)
             assert [] != await database.rows("SELECT FROM metering.consumption_hour")
+
+
+async def test_a_settler_whose_connection_goes_silent_gives_it_up_and_takes_the_lock_again(
+    stack: Stack, database: Database, tmp_path: Path, stream: Stream, judge: Judge
+) -> None:
+    """Neither side hears of the other's end: we give up waiting, the server ends the session that holds our lock."""
+    settings = {**SETTLING, "settlement__round_seconds": 0.2, "database__statement_timeout_seconds": 2}
+    async with (
+        Proxy(stack.postgres.port, free_port()) as proxy,
+        running_service(database, stack.mosquitto, tmp_path, **settings, database_port=proxy.port) as service,
+    ):
+        async with publishing(stack.mosquitto, stream, per_second=300):
+            await _settles_more(service)
+            proxy.forget_links()
+            await eventually(lambda: service.log_lines("settlement interrupted"), "given up", 60)
+            await _settles_more(service)
+        assert any("no answer within" in line["reason"] for line in service.log_lines("settlement interrupted"))
+        await service.ready()
+        await service.terminate()
+        await judge(database, stream)
