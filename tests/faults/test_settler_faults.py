@@ -75,7 +75,6 @@ async def test_a_settler_whose_connection_goes_silent_gives_it_up_and_takes_the_
             proxy.forget_links()
             await eventually(lambda: service.log_lines("settlement interrupted"), "given up", 60)
             await _settles_more(service)
-        assert any("no answer within" in line["reason"] for line in service.log_lines("settlement interrupted"))
         await service.ready()
         await service.terminate()
         await judge(database, stream)
