@@ -13,7 +13,7 @@ import aiomqtt
 
 from ingest.broker.client import client
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds
+from ingest.retry import delay_seconds, still_wanted
 from ingest.settings import BrokerSettings
 from ingest.tls import explained
 from schemas import topics
@@ -54,6 +54,7 @@ class Announcer:
                     attempt = 0
                     await self._publish_changes(broker)
             except (aiomqtt.MqttError, OSError) as error:
+                still_wanted()
                 attempt += 1
                 log.warning("quota states wait for the broker", extra={"reason": explained(error), "attempt": attempt})
                 await asyncio.sleep(delay_seconds(attempt))

@@ -18,7 +18,7 @@ from ingest.broker.client import client
 from ingest.errors import Unavailable
 from ingest.metrics import Metrics
 from ingest.registry import CANARY, CANARY_CHANNEL
-from ingest.retry import delay_seconds
+from ingest.retry import delay_seconds, still_wanted
 from ingest.settings import Settings
 from ingest.storage.connection import Connection, connected
 from ingest.storage.queries import QUERIES
@@ -60,6 +60,7 @@ class Canary:
                         attempt = 0
                         await asyncio.sleep(self._settings.canary.every_seconds)
             except (aiomqtt.MqttError, OSError, Unavailable, TimeoutError) as error:
+                still_wanted()
                 attempt += 1
                 log.warning("the canary did not come home, trying again", extra={"reason": str(error) or "not seen in time"})
                 await asyncio.sleep(delay_seconds(attempt))

@@ -21,3 +21,10 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
             await stopping.wait()
     except TimeoutError:
         return
+
+
+def still_wanted() -> None:
+    """Raise the cancellation that an error has covered: a client that fails while it says goodbye would else live on for ever."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from ingest.broker.client import client
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds
+from ingest.retry import delay_seconds, still_wanted
 from ingest.settings import BrokerSettings
 from ingest.tls import explained
 
@@ -36,6 +36,7 @@ async def watch(settings: BrokerSettings, metrics: Metrics) -> None:
                 async for message in broker.messages:
                     show(gauges[message.topic.value], f"{settings.host}:{settings.port}", message.payload)
         except (aiomqtt.MqttError, OSError) as error:
+            still_wanted()
             attempt += 1
             log.info("the broker's own counts are not known", extra={"reason": explained(error), "attempt": attempt})
         for gauge in gauges.values():
