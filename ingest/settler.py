@@ -14,7 +14,7 @@ from ingest.errors import Unavailable
 from ingest.findings import find_round
 from ingest.metering.levels import Thresholds
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds, still_wanted
+from ingest.retry import delay_seconds
 from ingest.settings import Settings
 from ingest.settlement import settle_round
 from ingest.statuses import Statuses
@@ -67,7 +67,6 @@ async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clo
             log.warning("settlement interrupted", extra={"reason": _words(errors), "setbacks": setbacks.count})
         finally:
             _let_go(metrics)
-        still_wanted()
         await asyncio.sleep(delay_seconds(setbacks.count))
 
 

@@ -57,7 +57,6 @@ class Statuses:
             except* (aiomqtt.MqttError, OSError, Unavailable) as errors:
                 attempt += 1
                 log.warning("states are not kept, connecting again", extra={"reason": _words(errors), "attempt": attempt})
-            still_wanted()
             await asyncio.sleep(delay_seconds(attempt))
 
     async def _subscribe(self, broker: aiomqtt.Client) -> None:
