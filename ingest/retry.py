@@ -24,7 +24,10 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
 
 
 def still_wanted() -> None:
-    """Raise the cancellation that an error has covered: a client that fails while it says goodbye would else live on for ever."""
+    """Raise the cancellation that an error has covered: a client that fails while it says goodbye would else live on for ever.
+
+    Not beside a TaskGroup of the same task: Python 3.11 leaves `cancelling()` above zero when one of its children failed.
+    """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
