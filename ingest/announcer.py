@@ -13,9 +13,8 @@ import aiomqtt
 
 from ingest.broker.client import client
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds
+from ingest.retry import Well, persist_in
 from ingest.settings import BrokerSettings
-from ingest.tls import explained
 from schemas import topics
 from schemas.quota import Level, QuotaAlert
 
@@ -47,28 +46,27 @@ class Announcer:
 
     async def run(self) -> None:
         """Publish until cancelled, reconnecting for ever."""
-        attempt = 0
-        while True:
-            try:
-                async with client(self._settings, "quota") as broker:
-                    attempt = 0
-                    await self._publish_changes(broker)
-            except (aiomqtt.MqttError, OSError) as error:
-                attempt += 1
-                log.warning("quota states wait for the broker", extra={"reason": explained(error), "attempt": attempt})
-                await asyncio.sleep(delay_seconds(attempt))
+        await persist_in(self._publish_changes, (aiomqtt.MqttError, OSError), log, "quota states wait for the broker")
 
-    async def _publish_changes(self, broker: aiomqtt.Client) -> None:
+    async def _publish_changes(self, well: Well) -> None:
         published: dict[str, str] = {}
-        while True:
-            self._changed.clear()
-            for topic, statement in list(self._wanted.items()):
-                if published.get(topic) != statement:
-                    await broker.publish(topic, statement, qos=1, retain=True)
-                    published[topic] = statement
-                    self._metrics.quota_published.inc()
-                    await self._keep_notice(topic, statement)
-            await self._changed.wait()
+        async with client(self._settings, "quota") as broker, asyncio.TaskGroup() as tasks:
+            well()
+            tasks.create_task(_until_cut_off(broker), name="meterwarden.announcer.connection")
+            while True:
+                self._changed.clear()
+                for topic, statement in list(self._wanted.items()):
+                    if published.get(topic) != statement:
+                        await broker.publish(topic, statement, qos=1, retain=True)
+                        published[topic] = statement
+                        self._metrics.quota_published.inc()
+                        await self._keep_notice(topic, statement)
+                await self._changed.wait()
+
+
+async def _until_cut_off(broker: aiomqtt.Client) -> None:
+    """Raise MqttError once the connection is gone: nothing is subscribed, and while nothing changes, no sending fails."""
+    await anext(broker.messages)
 
 
 def most_serious(standings: Iterable[QuotaAlert]) -> list[QuotaAlert]:

@@ -18,7 +18,7 @@ from ingest.broker.client import client
 from ingest.errors import Unavailable
 from ingest.metrics import Metrics
 from ingest.registry import CANARY, CANARY_CHANNEL
-from ingest.retry import delay_seconds
+from ingest.retry import Well, persist_in
 from ingest.settings import Settings
 from ingest.storage.connection import Connection, connected
 from ingest.storage.queries import QUERIES
@@ -48,21 +48,18 @@ class Canary:
 
     async def run(self) -> None:
         """Fly until cancelled, whatever broker and database do meanwhile."""
-        attempt = 0
-        while True:
-            try:
-                async with (
-                    client(self._settings.broker, "canary") as publisher,
-                    connected(self._settings.database, autocommit=True) as connection,
-                ):
-                    while True:
-                        await self._fly(publisher, connection)
-                        attempt = 0
-                        await asyncio.sleep(self._settings.canary.every_seconds)
-            except (aiomqtt.MqttError, OSError, Unavailable, TimeoutError) as error:
-                attempt += 1
-                log.warning("the canary did not come home, trying again", extra={"reason": str(error) or "not seen in time"})
-                await asyncio.sleep(delay_seconds(attempt))
+        faults = (aiomqtt.MqttError, OSError, Unavailable, TimeoutError)
+        await persist_in(self._fly_again_and_again, faults, log, "the canary did not come home, trying again")
+
+    async def _fly_again_and_again(self, well: Well) -> None:
+        async with (
+            client(self._settings.broker, "canary") as publisher,
+            connected(self._settings.database, autocommit=True) as connection,
+        ):
+            while True:
+                await self._fly(publisher, connection)
+                well()
+                await asyncio.sleep(self._settings.canary.every_seconds)
 
     async def _fly(self, publisher: aiomqtt.Client, connection: Connection) -> None:
         """One flight; raises TimeoutError where it is not seen in time."""

@@ -45,7 +45,8 @@ async def watch_registry(settings: Settings, present: Present, metrics: Metrics)
                 while True:
                     if await registry_version(settings.database) != present.registry.version:
                         await present.load(settings, metrics)
-                    async for _ in connection.notifies(timeout=settings.intake.registry_seconds, stop_after=1):
+                    wait = min(settings.intake.registry_seconds, settings.database.statement_timeout_seconds)  # below any silence
+                    async for _ in connection.notifies(timeout=wait, stop_after=1):
                         pass
         except Unavailable as error:
             metrics.database_up.set(False)

@@ -1,8 +1,15 @@
 """How long to wait before trying again: full jitter, so that many clients do not return at once."""
 
 import asyncio
+import logging
 import random
+from collections.abc import Callable, Coroutine
 from typing import Final
+
+from ingest.tls import explained
+
+Well = Callable[[], None]
+"""Says that all is well: the next fault is the first of its row."""
 
 FIRST_SECONDS: Final = 0.2
 CEILING_SECONDS: Final = 15.0
@@ -21,3 +28,49 @@ async def pause(stopping: asyncio.Event, seconds: float) -> None:
             await stopping.wait()
     except TimeoutError:
         return
+
+
+async def persist_in(
+    work: Callable[[Well], Coroutine[object, object, None]],
+    faults: tuple[type[Exception], ...],
+    log: logging.Logger,
+    told: str,
+    level: int = logging.WARNING,
+) -> None:
+    """Do `work` until cancelled: again after each of the faults, however grouped, waiting longer for each in a row."""
+    attempt = 0
+
+    def well() -> None:
+        nonlocal attempt
+        attempt = 0
+
+    while True:
+        try:
+            await apart(work(well))
+        except* faults as errors:
+            attempt += 1
+            log.log(level, told, extra={"reason": explained(first_of(errors)), "attempt": attempt})
+        await asyncio.sleep(delay_seconds(attempt))
+
+
+async def apart(work: Coroutine[object, object, None]) -> None:
+    """Do `work` in a task of its own, so that being cancelled always wins over what the work raises while it ends.
+
+    A client that fails while it says goodbye, or a TaskGroup of which a child fails while it is cancelled, puts its error in the
+    place of the cancellation; a loop that catches the error and tries again would live on for ever.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+    task.result()
+
+
+def first_of(errors: BaseException) -> BaseException:
+    """The first fault, from within however many groups."""
+    while isinstance(errors, BaseExceptionGroup):
+        errors = errors.exceptions[0]
+    return errors

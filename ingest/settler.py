@@ -14,7 +14,7 @@ from ingest.errors import Unavailable
 from ingest.findings import find_round
 from ingest.metering.levels import Thresholds
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds
+from ingest.retry import apart, delay_seconds, first_of
 from ingest.settings import Settings
 from ingest.settlement import settle_round
 from ingest.statuses import Statuses
@@ -23,6 +23,7 @@ from ingest.storage.queries import QUERIES
 from ingest.storage.settlement import open_round
 from ingest.storage.standings import current_standings
 from ingest.storage.vee import findings_open, open_judging
+from ingest.tls import explained
 
 log = logging.getLogger(__name__)
 
@@ -53,20 +54,29 @@ async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clo
     setbacks = Setbacks()
     while True:
         try:
-            async with connected(settings.database) as connection:
-                await _wait_for_lock(connection, settings.settlement.round_seconds)
-                async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(announcer.run(), name="meterwarden.announcer")
-                    tasks.create_task(Statuses(settings, metrics, clock).run(), name="meterwarden.statuses")
-                    rounds = _rounds(connection, settings, setbacks, metrics, announcer, clock)
-                    tasks.create_task(rounds, name="meterwarden.rounds")
+            await apart(_settle_while_connected(settings, setbacks, metrics, announcer, clock))
         except* Unavailable as errors:
             setbacks.count += 1
             metrics.rounds.labels("failed").inc()
-            log.warning("settlement interrupted", extra={"reason": _words(errors), "setbacks": setbacks.count})
+            reason = explained(first_of(errors)).splitlines()[0]
+            log.warning("settlement interrupted", extra={"reason": reason, "setbacks": setbacks.count})
         finally:
             _let_go(metrics)
         await asyncio.sleep(delay_seconds(setbacks.count))
+
+
+async def _settle_while_connected(
+    settings: Settings, setbacks: Setbacks, metrics: Metrics, announcer: Announcer, clock: Clock
+) -> None:
+    """Wait for the lock, then settle, say what is settled and keep states, until one of them raises Unavailable."""
+    async with connected(settings.database) as connection:
+        await _let_others_take_over(connection, settings)
+        await _wait_for_lock(connection, settings.settlement.round_seconds)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(announcer.run(), name="meterwarden.announcer")
+            tasks.create_task(Statuses(settings, metrics, clock).run(), name="meterwarden.statuses")
+            rounds = _rounds(connection, settings, setbacks, metrics, announcer, clock)
+            tasks.create_task(rounds, name="meterwarden.rounds")
 
 
 def _let_go(metrics: Metrics) -> None:
@@ -76,6 +86,13 @@ def _let_go(metrics: Metrics) -> None:
     metrics.sessions_due.set(0)
     metrics.standings.standings = ()
     metrics.show_findings({})
+
+
+async def _let_others_take_over(connection: Connection, settings: Settings) -> None:
+    """Where we vanish and the server does not hear of it, it ends the session, and with it our lock, after a while of silence."""
+    seconds = 10 * settings.settlement.round_seconds + 2 * settings.database.statement_timeout_seconds
+    await connection.execute("SELECT set_config('idle_session_timeout', %s, false)", [f"{seconds * 1000:.0f}ms"])
+    await connection.commit()
 
 
 async def _wait_for_lock(connection: Connection, seconds: float) -> None:
@@ -148,7 +165,3 @@ async def _count_waiting(connection: Connection, metrics: Metrics) -> int:
     metrics.sessions_due.set((await cursor.fetchall())[0][0])
     await connection.commit()
     return waiting
-
-
-def _words(errors: BaseExceptionGroup[BaseException]) -> str:
-    return "; ".join(str(error).splitlines()[0] if str(error) else type(error).__name__ for error in errors.exceptions)

@@ -17,11 +17,10 @@ from ingest.broker.client import client
 from ingest.errors import Reason, Rejection, Unavailable
 from ingest.formats.status_v1 import ConnectorState, GatewayState, decode_charger, decode_gateway
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds
+from ingest.retry import Well, persist_in
 from ingest.settings import Settings
 from ingest.storage.registry import registry_version
 from ingest.storage.statuses import keep
-from ingest.tls import explained
 from schemas.topics import STATUS_FILTERS
 
 log = logging.getLogger(__name__)
@@ -46,18 +45,15 @@ class Statuses:
 
     async def run(self) -> None:
         """Keep states until cancelled, reconnecting for ever."""
-        attempt = 0
-        while True:
-            try:
-                async with client(self._settings.broker, "status", MOST_WAITING) as broker, asyncio.TaskGroup() as tasks:
-                    await self._subscribe(broker)
-                    attempt = 0
-                    tasks.create_task(self._keep_all(broker), name="meterwarden.statuses.keep")
-                    tasks.create_task(self._ask_again(broker), name="meterwarden.statuses.ask")
-            except* (aiomqtt.MqttError, OSError, Unavailable) as errors:
-                attempt += 1
-                log.warning("states are not kept, connecting again", extra={"reason": _words(errors), "attempt": attempt})
-            await asyncio.sleep(delay_seconds(attempt))
+        faults = (aiomqtt.MqttError, OSError, Unavailable)
+        await persist_in(self._keep_while_connected, faults, log, "states are not kept, connecting again")
+
+    async def _keep_while_connected(self, well: Well) -> None:
+        async with client(self._settings.broker, "status", MOST_WAITING) as broker, asyncio.TaskGroup() as tasks:
+            await self._subscribe(broker)
+            well()
+            tasks.create_task(self._keep_all(broker), name="meterwarden.statuses.keep")
+            tasks.create_task(self._ask_again(broker), name="meterwarden.statuses.ask")
 
     async def _subscribe(self, broker: aiomqtt.Client) -> None:
         """The broker answers with every retained state, whether it sent them before or not."""
@@ -135,11 +131,3 @@ class Statuses:
         if device not in self._named and len(self._named) < MOST_NAMED:
             self._named.add(device)
             log.warning("state not kept", extra={"device": repr(device), "reason": reason})
-
-
-def _words(errors: BaseExceptionGroup[BaseException]) -> str:
-    """The first fault, from within however many groups."""
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return explained(error)

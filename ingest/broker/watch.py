@@ -4,7 +4,6 @@ mosquitto does; a broker that does not, or not to us, shows nothing, and that is
 settlement, since a queue grows at the broker just when the database is away.
 """
 
-import asyncio
 import logging
 from typing import Final
 
@@ -13,9 +12,8 @@ from prometheus_client import Gauge
 
 from ingest.broker.client import client
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds
+from ingest.retry import Well, persist_in
 from ingest.settings import BrokerSettings
-from ingest.tls import explained
 
 log = logging.getLogger(__name__)
 
@@ -27,20 +25,20 @@ CLIENTS: Final = "$SYS/broker/clients/connected"
 async def watch(settings: BrokerSettings, metrics: Metrics) -> None:
     """Show the broker's own counts until cancelled; while it is away, none."""
     gauges = {DROPPED: metrics.broker_dropped, STORED: metrics.broker_stored, CLIENTS: metrics.broker_clients}
-    attempt = 0
-    while True:
+
+    async def while_connected(well: Well) -> None:
         try:
             async with client(settings, "watch") as broker:
-                attempt = 0
+                well()
                 await broker.subscribe([(topic, 0) for topic in gauges])
                 async for message in broker.messages:
                     show(gauges[message.topic.value], f"{settings.host}:{settings.port}", message.payload)
-        except (aiomqtt.MqttError, OSError) as error:
-            attempt += 1
-            log.info("the broker's own counts are not known", extra={"reason": explained(error), "attempt": attempt})
-        for gauge in gauges.values():
-            gauge.clear()
-        await asyncio.sleep(delay_seconds(attempt))
+        finally:
+            for gauge in gauges.values():
+                gauge.clear()
+
+    faults = (aiomqtt.MqttError, OSError)
+    await persist_in(while_connected, faults, log, "the broker's own counts are not known", logging.INFO)
 
 
 def show(gauge: Gauge, broker: str, payload: object) -> None:

@@ -1,5 +1,6 @@
 """How a connection to the database is opened, and which of its errors are the world's."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -7,13 +8,30 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.abc import RV, PQGen
 from psycopg.conninfo import make_conninfo
 
 from ingest.errors import Unavailable
 from ingest.settings import DatabaseSettings
 from ingest.storage.queries import QUERIES
 
-Connection = AsyncConnection[tuple[Any, ...]]
+
+class Connection(AsyncConnection[tuple[Any, ...]]):
+    """A connection that does not wait for ever: the server ends a statement in time; who hears nothing for twice as long gives up.
+
+    A firewall that forgot the connection, or a proxy whose server is gone, acknowledges what is sent and never answers.
+    """
+
+    answer_seconds: float | None = None
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's own
+        """One answer of the server. Raises psycopg.OperationalError where none comes."""
+        try:
+            async with asyncio.timeout(self.answer_seconds):
+                return await super().wait(gen, interval, timeout)
+        except TimeoutError as error:
+            raise psycopg.OperationalError(f"no answer within {self.answer_seconds:g} s") from error
+
 
 WORLDS_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 """SQLSTATE classes that never speak of one message: connection, transaction state, rollback, resources, operator, system."""
@@ -40,7 +58,8 @@ def conninfo(settings: DatabaseSettings) -> str:
 async def connect(settings: DatabaseSettings, *, autocommit: bool = False) -> Connection:
     """An open connection in UTC, none of whose transactions outlives this end of it for long. Raises Unavailable."""
     try:
-        connection = await AsyncConnection.connect(conninfo(settings), autocommit=autocommit)
+        connection = await Connection.connect(conninfo(settings), autocommit=autocommit)
+        connection.answer_seconds = 2 * settings.statement_timeout_seconds
         await connection.execute(QUERIES["set_up_session"], {"seconds": settings.statement_timeout_seconds})
         if not autocommit:
             await connection.commit()

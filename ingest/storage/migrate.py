@@ -2,9 +2,12 @@
 
 import hashlib
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from ingest.storage.connection import Connection
+from psycopg import AsyncConnection
+
+Connection = AsyncConnection[tuple[Any, ...]]
+"""Of the owner; a migration may take as long as it takes."""
 
 LOCK: Final = 5_170_001
 """Advisory lock number of migrations; settlement's is next to it."""

@@ -1,11 +1,15 @@
 """What hits intake hits the settler too: whatever round is broken off, the derived rows are those of a rebuild."""
 
 import asyncio
+import functools
 import random
+import time
 from pathlib import Path
 
 from ingest.stack import Stack, free_port
+from tests.databases import Database
 from tests.faults.conftest import Judge, register_fleet
+from tests.faults.gateway import publishing
 from tests.faults.outage import SMALL_BATCHES, is_unready, receives_more, stands_still, survived
 from tests.faults.servers import own_database
 from tests.faults.stream import Stream
@@ -27,6 +31,11 @@ async def _settles_more(service: Service) -> None:
         return await _rounds(service) >= least
 
     await eventually(more, "settles", 40)
+
+
+async def _settled_since(service: Service, second: float) -> bool:
+    """Whether it looked for work, even where a deaf broker brought none."""
+    return await service.metric("settlement_last_round_timestamp_seconds") > second
 
 
 async def test_a_settler_whose_database_crashes_is_cut_off_and_turns_read_only_derives_what_a_rebuild_derives(
@@ -57,3 +66,42 @@ async def test_a_settler_whose_database_crashes_is_cut_off_and_turns_read_only_d
             assert 0 == await service.terminate()
             await judge(database, stream)
             assert [] != await database.rows("SELECT FROM metering.consumption_hour")
+
+
+async def test_a_settler_whose_connection_goes_silent_gives_it_up_and_takes_the_lock_again(
+    stack: Stack, database: Database, tmp_path: Path, stream: Stream, judge: Judge
+) -> None:
+    """Neither side hears of the other's end: we give up waiting, the server ends the session that holds our lock."""
+    settings = {**SETTLING, "settlement__round_seconds": 0.2, "database__statement_timeout_seconds": 2}
+    async with (
+        Proxy(stack.postgres.port, free_port()) as proxy,
+        running_service(database, stack.mosquitto, tmp_path, **settings, database_port=proxy.port) as service,
+    ):
+        async with publishing(stack.mosquitto, stream, per_second=300):
+            await _settles_more(service)
+            proxy.forget_links()
+            await eventually(lambda: service.log_lines("settlement interrupted"), "given up", 60)
+            await _settles_more(service)
+        await service.ready()
+        await service.terminate()
+        await judge(database, stream)
+
+
+async def test_a_settler_that_loses_broker_and_database_at_once_begins_anew(
+    stack: Stack, database: Database, tmp_path: Path, stream: Stream, judge: Judge
+) -> None:
+    """What its clients raise while the lost database ends them must not keep the end of the round waiting for ever."""
+    async with (
+        Proxy(stack.postgres.port, free_port()) as base,
+        Proxy(stack.mosquitto.port, free_port()) as link,
+        running_service(database, stack.mosquitto, tmp_path, **SETTLING, database_port=base.port, broker_port=link.port) as service,
+    ):
+        async with publishing(stack.mosquitto, stream, per_second=300):
+            for _ in range(8):
+                await asyncio.gather(base.cut(), link.cut())
+                lost = time.time()
+                await eventually(functools.partial(_settled_since, service, lost), "settles", 40)
+        await service.ready()
+        await judge(database, stream, rebuilt=False)
+        await service.terminate()
+        await judge(database, stream)

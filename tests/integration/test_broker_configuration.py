@@ -17,7 +17,7 @@ from tests.running import client, eventually, institution_code, own_broker, topi
 
 SHIPPED = ROOT / "deploy" / "mosquitto"
 SCHOOL, HOSPITAL = institution_code(), institution_code()
-SUCCESS, NO_SUBSCRIBERS, TOO_LARGE = 0x00, 0x10, 0x95
+SUCCESS, NO_SUBSCRIBERS = 0x00, 0x10
 ACCEPTED = {SUCCESS, NO_SUBSCRIBERS}
 MAX_PACKET_BYTES = 1_048_576
 
@@ -124,11 +124,9 @@ async def is_retained_no_more(broker: Mosquitto, to: str) -> bool:
 # What it limits
 
 
-@pytest.mark.parametrize(("version", "reason"), [(V5, TOO_LARGE), (V311, None)])
-def test_a_packet_above_the_limit_never_comes_in_and_version_5_says_why(
-    broker: Mosquitto, version: Any, reason: int | None
-) -> None:
-    """Disconnected with 0x95, in version 3.1.1 without a word. Just below the limit it passes."""
+@pytest.mark.parametrize("version", [V5, V311])
+def test_a_packet_above_the_limit_never_comes_in_and_the_broker_says_why(broker: Mosquitto, version: Any) -> None:
+    """Disconnected; the reason 0x95 of version 5 may be overtaken by the reset, the broker's log is not. Just below it passes."""
     to = topic(SCHOOL)
     header_bytes = 1 + 3 + 2 + len(to) + 2 + (1 if version == V5 else 0)
     with publisher(broker, SCHOOL, version=version) as meter:
@@ -138,7 +136,7 @@ def test_a_packet_above_the_limit_never_comes_in_and_version_5_says_why(
         assert code in ACCEPTED
         packet, code = meter.publish(to, bytes(MAX_PACKET_BYTES))
         assert packet == "DISCONNECT"
-        assert reason is None or code == reason
+    assert "disconnected due to oversize packet" in broker.log_path.read_text(encoding="utf-8")
 
 
 async def test_beyond_the_queue_limit_messages_are_dropped_and_their_publisher_is_told_nothing(stack: Stack) -> None:

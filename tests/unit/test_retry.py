@@ -1,0 +1,72 @@
+"""A cancellation that an error covers is not lost; a fault is tried again."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+
+import pytest
+
+from ingest.retry import Well, persist_in
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[Well], Coroutine[object, object, None]]
+
+
+@asynccontextmanager
+async def deaf_client() -> AsyncIterator[None]:
+    """Gets no answer to its goodbye."""
+    try:
+        yield
+    finally:
+        raise ConnectionError("no answer to the goodbye")
+
+
+async def works_alone(well: Well) -> None:
+    """The client's error takes the place of the cancellation."""
+    async with deaf_client():
+        well()
+        await asyncio.sleep(3600)
+
+
+async def works_in_a_group(well: Well) -> None:
+    """A child that fails while it is cancelled: the group raises what the child raised, not the cancellation."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(works_alone(well))
+
+
+@pytest.mark.parametrize("work", [works_alone, works_in_a_group])
+async def test_what_fails_while_it_is_cancelled_is_not_begun_again(work: Work) -> None:
+    """It would live on, and whoever waits for its end would wait for ever."""
+    begun = asyncio.Event()
+    times = 0
+
+    def begin(well: Well) -> Coroutine[object, object, None]:
+        nonlocal times
+        times += 1
+        begun.set()
+        return work(well)
+
+    task = asyncio.create_task(persist_in(begin, (ConnectionError,), log, "failed"))
+    await begun.wait()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert times == 1
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_fault_is_tried_again_and_another_error_gets_out(caplog: pytest.LogCaptureFixture) -> None:
+    """However the fault is grouped; what is no fault of the world is a bug, and ends it."""
+    faults = [ConnectionError("first"), ExceptionGroup("group", [ConnectionError("second")]), ValueError("a bug")]
+
+    async def fail(_: Well) -> None:
+        raise faults.pop(0)
+
+    with pytest.raises(ValueError, match="a bug"):
+        await persist_in(fail, (ConnectionError,), log, "failed")
+    assert [(record.reason, record.attempt) for record in caplog.records] == [("first", 1), ("second", 2)]
