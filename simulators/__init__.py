@@ -22,7 +22,9 @@
     progress.py     what the user sees meanwhile                         (edge)
     registry.py     fleet -> registry CSV files                          (edge)
     ledger.py       a SQLite file of truth, messages and expected flags; blobs.py: its hours and readings
-    oracle.py       published readings -> the hours and months they prove
+    oracle.py       published readings -> which of them count
+    proved.py       -> the hours and months they prove
+    registerfaults.py  what truly happened to a register, and what must be found of it
     expected.py     one device of the ledger and what must be derived of it
     compare.py      ledger against rows found in the database
     differences.py standings.py checks.py   of a device; of the flags; of messages, as SQL

@@ -11,11 +11,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulators import blobs, oracle
+from simulators import blobs, oracle, proved
 from simulators.ledger import FATES
 from simulators.messages import Fate
 from simulators.month import HOUR_SECONDS
-from simulators.oracle import Derived, Exchange, Limits, Steps
+from simulators.oracle import Exchange, Limits, Steps
+from simulators.proved import Derived
 
 Integers = NDArray[np.int64]
 Key = tuple[str, str, str, str]
@@ -97,7 +98,7 @@ class Expected:
     @cached_property
     def derived(self) -> Derived:
         """The hours and months that must come of them."""
-        return oracle.derived(self.steps, self.limits.ratio_milli, self.interval_s)
+        return proved.derived(self.steps, self.limits.ratio_milli, self.interval_s)
 
 
 _QUERY: Final = """

@@ -68,10 +68,12 @@ async def verify(ledger_path: Path, database_url: str, tell: Tell | None = None)
     Raises FileNotFoundError without a ledger, psycopg.Error where the database cannot be asked.
     """
     with ledger.read(ledger_path) as connection:
+        declared: dict[Key, list[Exchange]] = {}
+        comparison = Comparison(connection, tell, declared)
         async with await psycopg.AsyncConnection.connect(database_url) as database:
             await database.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await database.set_read_only(True)
-            comparison = Comparison(connection, tell, await _declared(database))
+            declared |= await _declared(database)
             for what, query in DEVICES.items():
                 await _collect_devices(database, query, comparison, what)
             await _collect_quarantine(database, comparison)

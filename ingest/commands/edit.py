@@ -45,7 +45,7 @@ def list_keys(within: str, everything: bool, json_wanted: bool) -> None:
     found = decided(partial(decisions.keys, within=within_of(within), undecided=not everything))
     for key in found:
         click.echo(as_json(_record(key)) if json_wanted else "\n".join(_lines(key)))
-    click.echo(words(f"{len(found):,} readings", f"共 {len(found):,} 条读数"), err=json_wanted)
+    click.echo(words(f"readings: {len(found):,}", f"共 {len(found):,} 条读数"), err=json_wanted)
 
 
 @edit.command("set", help=words(

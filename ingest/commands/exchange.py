@@ -49,7 +49,7 @@ def list_exchanges(within: str, history: bool, json_wanted: bool) -> None:
     found = decided(partial(decisions.exchanges, within=within_of(within), history=history))
     for one in found:
         click.echo(as_json({"register": one.path, **one._asdict()}) if json_wanted else _line(one))
-    click.echo(words(f"{len(found):,} exchanges", f"共 {len(found):,} 次换表"), err=json_wanted)
+    click.echo(words(f"exchanges: {len(found):,}", f"共 {len(found):,} 次换表"), err=json_wanted)
 
 
 @exchange.command("declare", help=words(

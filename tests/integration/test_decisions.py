@@ -80,12 +80,12 @@ async def test_a_disputed_reading_is_listed_decided_and_settled(database: Databa
     assert ["1080.000", "1081.000"] == [one["value"] for one in listed["seen"]]
     assert "disputed, nothing counts" in done(run("edit", "list", "I1/electricity"))
     assert "有争议" in done(run("edit", "list", language="zh_CN.UTF-8"))
-    assert "0 readings" in done(run("edit", "list", "I2"))
+    assert "readings: 0" in done(run("edit", "list", "I2"))
 
     assert "1084 kWh counts (version 1)" in done(run("edit", "set", REGISTER, "2026-10-01T08:00:00+08:00", "1084", *GROUNDS))
     await settle_all(database)
     assert [10, 14, 6, 10] == await amounts(database)
-    assert "0 readings" in done(run("edit", "list"))
+    assert "readings: 0" in done(run("edit", "list"))
     assert "李雷" in done(run("edit", "list", "--all"))
     assert 2 == json.loads(done(run("edit", "drop", REGISTER, "2026-10-01T00:00:00Z", *GROUNDS, "--json")))["version"]
     await settle_all(database)
@@ -152,7 +152,7 @@ async def test_an_exchange_is_declared_late_and_withdrawn_again(database: Databa
     assert "withdrawn (version 2)" in done(run("exchange", "withdraw", METER, "2026-10-02T20:00:00Z", *GROUNDS))
     await settle_all(database)
     assert undeclared == await derived(database)
-    assert "0 exchanges" in done(run("exchange", "list"))
+    assert "exchanges: 0" in done(run("exchange", "list"))
     assert ["1500.000", None] == [
         json.loads(line)["old_final"] for line in done(run("exchange", "list", "--history", "--json")).splitlines()
     ]

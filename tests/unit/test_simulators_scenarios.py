@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators import mishaps, oracle, scenario
+from simulators import mishaps, oracle, proved, scenario
 from simulators.cli import simulate
 from simulators.month import HOUR_SECONDS, Month
 from simulators.oracle import Limits
@@ -98,7 +98,7 @@ def array(*numbers: int) -> oracle.Integers:
 @given(st.integers(-(2**50), 2**50), st.integers(1, 2**20))
 def test_half_even_is_what_python_rounds_to(numerator: int, denominator: int) -> None:
     """Ties go to the even integer."""
-    assert oracle.half_even(array(numerator), array(denominator), array(0)).tolist() == [round(Fraction(numerator, denominator))]
+    assert proved.half_even(array(numerator), array(denominator), array(0)).tolist() == [round(Fraction(numerator, denominator))]
 
 
 @given(
@@ -111,9 +111,9 @@ def test_hours_and_silences_add_up_to_the_register(steps: list[tuple[int, int]],
     values = np.cumsum([500, *(advance for _, advance in steps)])
     limits = LIMITS._replace(cap_per_hour=10**9)
     found = oracle.steps(times, values, limits)
-    derived = oracle.derived(found, limits.ratio_milli)
+    derived = proved.derived(found, limits.ratio_milli)
     assert sum(derived.months.values()) == (values[-1] - values[0]) * limits.ratio_milli
-    silent = sum(advance for seconds, advance in steps if seconds > oracle.LINEAR_UP_TO_S)
+    silent = sum(advance for seconds, advance in steps if seconds > proved.LINEAR_UP_TO_S)
     assert int(derived.amounts.sum()) == (values[-1] - values[0] - silent) * limits.ratio_milli
 
 
@@ -149,12 +149,12 @@ def test_a_silence_is_booked_in_the_month_that_holds_it_whole() -> None:
     """Across two months in none; across a year's end it is split."""
     begin_s = Month(2026, 11).start_s - 10 * HOUR_SECONDS
     across = array(begin_s, begin_s + 20 * HOUR_SECONDS)
-    assert oracle.derived(oracle.steps(across, array(0, 1000), LIMITS), 1).months == {}
+    assert proved.derived(oracle.steps(across, array(0, 1000), LIMITS), 1).months == {}
     within = across - 24 * HOUR_SECONDS
-    assert oracle.derived(oracle.steps(within, array(0, 1000), LIMITS), 1).months == {"2026-10": 1000}
+    assert proved.derived(oracle.steps(within, array(0, 1000), LIMITS), 1).months == {"2026-10": 1000}
     year_s = Month(2027, 1).start_s - 5 * HOUR_SECONDS
     over = array(year_s, year_s + 20 * HOUR_SECONDS)
-    assert oracle.derived(oracle.steps(over, array(0, 1000), LIMITS), 1).months == {
+    assert proved.derived(oracle.steps(over, array(0, 1000), LIMITS), 1).months == {
         "2026-12": 250,
         "2027-01": 750,
     }
@@ -163,7 +163,7 @@ def test_a_silence_is_booked_in_the_month_that_holds_it_whole() -> None:
 def test_a_reset_counts_what_the_register_shows_since_zero() -> None:
     """In no hour, but in the month that holds it whole."""
     found = hourly(500_000, 10, 20, 30)
-    derived = oracle.derived(found, 1)
+    derived = proved.derived(found, 1)
     assert found.resets == ((0, 1),)
     assert derived.amounts.tolist() == [10, 10]
     assert derived.months == {"2026-10": 30}
@@ -172,7 +172,7 @@ def test_a_reset_counts_what_the_register_shows_since_zero() -> None:
 def test_a_register_that_stood_still_catches_up() -> None:
     """By what may have passed since: in no hour, but in the month that holds it whole. A spike after a standstill stays one."""
     found = hourly(100, 100, 100, 100, 70_000, 70_010, 70_020)
-    derived = oracle.derived(found, 1)
+    derived = proved.derived(found, 1)
     assert (found.catch_ups, found.jumps) == (((3, 4, 0, 69_900),), ())
     assert derived.months == {"2026-10": 69_920}
     assert hourly(100, 100, 100, 39_000, 39_010).catch_ups == ((2, 3, 0, 38_900),)
@@ -186,7 +186,7 @@ def test_a_declared_exchange_counts_both_registers() -> None:
     at = START_S + HOUR_SECONDS * 3 // 2
     right = oracle.steps(times, values, LIMITS, [oracle.Exchange(at, 5_140, 10)])
     assert right.advance.tolist() == [100, 40, 30, 50]
-    assert oracle.derived(right, 1).amounts.tolist() == [100, 70, 50]
+    assert proved.derived(right, 1).amounts.tolist() == [100, 70, 50]
     wrong = oracle.steps(times, values, LIMITS, [oracle.Exchange(at, 900_000, 10)])
     assert (wrong.advance.tolist(), wrong.jumps) == ([100, 30, 50], ((1, 2),))
     nowhere = [oracle.Exchange(START_S, 7, 7), oracle.Exchange(START_S + 9 * HOUR_SECONDS, 7, 7)]
@@ -199,8 +199,8 @@ def test_a_silence_of_a_day_takes_the_shape_of_like_days() -> None:
     values = np.cumsum([0, *weekly])
     times = START_S + HOUR_SECONDS * np.arange(len(values))
     times, values = np.append(times, times[-1] + 24 * HOUR_SECONDS), np.append(values, values[-1] + 66)
-    derived = oracle.derived(oracle.steps(times, values, LIMITS), 1)
+    derived = proved.derived(oracle.steps(times, values, LIMITS), 1)
     assert derived.amounts[-24:].tolist() == [20 if hour == 9 else 2 for hour in range(24)]
     assert sum(derived.months.values()) == values[-1]
-    short = oracle.derived(oracle.steps(times[-50:], values[-50:], LIMITS), 1)
+    short = proved.derived(oracle.steps(times[-50:], values[-50:], LIMITS), 1)
     assert len(short.hours) == 48
