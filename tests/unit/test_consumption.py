@@ -312,14 +312,12 @@ def _proved(steps, start: Instant, end: Instant, *, hours: bool = False, splits:
         elif step.kind != "catch_up" and (duration <= FIRST_GAP_LIMIT_US or shaped):
             measured, estimated = (measured, estimated + overlap) if straddles else (measured + overlap, estimated)
         elif not hours:
-            edges = [edge for edge in splits if a < edge < b]
-            if edges:  # a silence across a year's end: each part is booked, as estimated, in the period that holds it whole
-                parts = pairwise([a, *edges, b])
-                estimated += sum(q - p for p, q in parts if (step.since if p == a else p) >= start and q <= end)
-            elif not straddles:
-                measured += duration
-            elif any(step.since < edge <= a for edge in splits) and start in splits and a >= start and b <= end:
-                estimated += duration  # it stood still before the year began, and caught up in it
+            is_year = start in splits and end in splits
+            across = any(step.since < edge < b for edge in splits)
+            for p, q in pairwise([a, *(edge for edge in splits if a < edge < b), b]):  # each year's part in what holds it whole
+                since = step.since if p == a else p
+                if q <= end and (since >= start or (is_year and p >= start)):  # a year holds what began before it all the same
+                    measured, estimated = (measured, estimated + q - p) if across else (measured + q - p, estimated)
     return measured, estimated
 
 
