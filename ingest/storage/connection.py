@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
     """
 
     answer_seconds: float | None = None
+    backend: tuple[int, datetime] | None = None
+    """The server's process: its number and when it started."""
 
     async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109 - psycopg's own
         """One answer of the server. Raises psycopg.OperationalError where none comes."""
@@ -30,8 +33,14 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
             async with asyncio.timeout(self.answer_seconds):
                 return await super().wait(gen, interval, timeout)
         except TimeoutError as error:
+            if self.backend is not None:
+                _given_up.append(self.backend)
             raise psycopg.OperationalError(f"no answer within {self.answer_seconds:g} s") from error
 
+
+_given_up: Final[list[tuple[int, datetime]]] = []
+"""Server processes that we wait for no longer. One that waits for rows of ours is reached by no timeout, and keeps its
+locks, until the next connection ends it."""
 
 WORLDS_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 """SQLSTATE classes that never speak of one message: connection, transaction state, rollback, resources, operator, system."""
@@ -60,12 +69,22 @@ async def connect(settings: DatabaseSettings, *, autocommit: bool = False) -> Co
     try:
         connection = await Connection.connect(conninfo(settings), autocommit=autocommit)
         connection.answer_seconds = 2 * settings.statement_timeout_seconds
-        await connection.execute(QUERIES["set_up_session"], {"seconds": settings.statement_timeout_seconds})
+        cursor = await connection.execute(QUERIES["set_up_session"], {"seconds": settings.statement_timeout_seconds})
+        connection.backend = (await cursor.fetchall())[0][:2]
+        await _end_given_up(connection)
         if not autocommit:
             await connection.commit()
     except (psycopg.Error, OSError) as error:
         raise Unavailable(f"database: {_first_line(error)}") from error
     return connection
+
+
+async def _end_given_up(connection: Connection) -> None:
+    ended = list(_given_up)
+    if ended:
+        pids, starts = zip(*ended, strict=True)
+        await connection.execute(QUERIES["end_given_up"], {"pid": list(pids), "started_at": list(starts)})
+        _given_up[:] = [one for one in _given_up if one not in ended]
 
 
 @asynccontextmanager

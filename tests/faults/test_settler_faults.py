@@ -6,6 +6,8 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from ingest.stack import Stack, free_port
 from tests.databases import Database
 from tests.faults.conftest import Judge, register_fleet
@@ -13,7 +15,7 @@ from tests.faults.gateway import publishing
 from tests.faults.outage import SMALL_BATCHES, is_unready, receives_more, stands_still, survived
 from tests.faults.servers import own_database
 from tests.faults.stream import Stream
-from tests.proxy import Proxy
+from tests.proxy import Link, Proxy, Verdict, Way
 from tests.running import Service, eventually, running_service
 
 SETTLING = {**SMALL_BATCHES, "settlement__enabled": True, "settlement__round_seconds": 0.05, "settlement__channel_hours": 20}
@@ -68,10 +70,21 @@ async def test_a_settler_whose_database_crashes_is_cut_off_and_turns_read_only_d
             assert [] != await database.rows("SELECT FROM metering.consumption_hour")
 
 
+def _silent_inside_copy(link: Link, way: Way, chunk: bytes) -> Verdict:
+    """The server waits for the rows of a round, and no timeout of its own reaches it there."""
+    if way is Way.TO_SERVER and b"COPY settled_hour" in chunk:
+        link.seen.add("round")
+    if "round" not in link.seen or way is not Way.TO_SERVER or b"PGCOPY\n\xff" not in chunk:
+        return Verdict.PASS
+    link.deaf = link.swallowed = True
+    return Verdict.DROP
+
+
+@pytest.mark.parametrize("where", ["anywhere", "inside_copy"])
 async def test_a_settler_whose_connection_goes_silent_gives_it_up_and_takes_the_lock_again(
-    stack: Stack, database: Database, tmp_path: Path, stream: Stream, judge: Judge
+    stack: Stack, database: Database, tmp_path: Path, stream: Stream, judge: Judge, where: str
 ) -> None:
-    """Neither side hears of the other's end: we give up waiting, the server ends the session that holds our lock."""
+    """Neither side hears of the other's end: we give up waiting, and our next connection ends the one that holds our lock."""
     settings = {**SETTLING, "settlement__round_seconds": 0.2, "database__statement_timeout_seconds": 2}
     async with (
         Proxy(stack.postgres.port, free_port()) as proxy,
@@ -79,8 +92,12 @@ async def test_a_settler_whose_connection_goes_silent_gives_it_up_and_takes_the_
     ):
         async with publishing(stack.mosquitto, stream, per_second=300):
             await _settles_more(service)
-            proxy.forget_links()
+            if where == "anywhere":
+                proxy.forget_links()
+            else:
+                proxy.watch = _silent_inside_copy
             await eventually(lambda: service.log_lines("settlement interrupted"), "given up", 60)
+            proxy.release()
             await _settles_more(service)
         await service.ready()
         await service.terminate()

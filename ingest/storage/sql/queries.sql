@@ -3,13 +3,24 @@
 -- name: set_up_session
 -- Where a firewall forgets the connection nobody tells the server: without these limits it holds our locks for hours, and the same
 -- batch, written again, waits for them.
-SELECT set_config('timezone', 'UTC', false),
+SELECT pid,
+       backend_start,
+       set_config('timezone', 'UTC', false),
        set_config('statement_timeout', %(seconds)s || 's', false),
        set_config('idle_in_transaction_session_timeout', 2 * %(seconds)s || 's', false),
        set_config('tcp_keepalives_idle', '10', false),
        set_config('tcp_keepalives_interval', '5', false),
        set_config('tcp_keepalives_count', '3', false),
        set_config('tcp_user_timeout', '30s', false)
+FROM pg_stat_activity
+WHERE pid = pg_backend_pid()
+
+-- name: end_given_up
+-- a number may have been given to another process since
+SELECT pg_terminate_backend(pid)
+FROM pg_stat_activity
+JOIN unnest(%(pid)s::int[], %(started_at)s::timestamptz[]) AS given_up (pid, backend_start) USING (pid, backend_start)
+WHERE usename = current_user
 
 -- name: create_staging
 -- COPY cannot skip what is there already, hence a table of the session's own to insert from
