@@ -112,16 +112,17 @@ async def test_gaps_and_sub_items_hold_every_kilowatt_hour_once(database: Databa
 
 
 async def test_a_sum_is_known_no_longer_than_its_parts(database: Database, tmp_path: Path) -> None:
-    """E4 is silent for two days and three hours: no gap on the days, and a whole one in the month, which its register proves."""
+    """E4 is silent for three days and three hours: no gap on the days, and a whole one in the month, which its register proves."""
     await import_files(database, files(tmp_path, virtual_meters=[VIRTUAL]))
     await month_of_readings(database, silent={"E4": range(24 * 9 + 6, 24 * 12 + 9)})
 
     rows = await database.rows(
         """SELECT day::text, amount::int, measured_seconds::int, missing_seconds::int FROM meterwarden.virtual_day
-           WHERE day BETWEEN '2026-10-09' AND '2026-10-13' ORDER BY 1"""
+           WHERE day BETWEEN '2026-10-09' AND '2026-10-14' ORDER BY 1"""
     )
-    assert [("2026-10-09", 360, 86_400, 0), ("2026-10-11", None, 0, 86_400), ("2026-10-13", 360, 86_400, 0)] == rows[::2]
-    assert [18_000, 54_000] == [row[2] for row in rows[1::2]]
+    assert [("2026-10-09", 360, 86_400, 0), ("2026-10-14", 360, 86_400, 0)] == [rows[0], rows[5]]
+    assert [("2026-10-11", None, 0, 86_400), ("2026-10-12", None, 0, 86_400)] == rows[2:4]
+    assert [18_000, 54_000] == [rows[1][2], rows[4][2]]
     assert [(11_160, 31 * 86_400, 0)] == await database.rows(
         "SELECT amount::int, measured_seconds::int, missing_seconds::int FROM meterwarden.virtual_month WHERE month = '2026-10-01'"
     )
