@@ -12,16 +12,17 @@ from typing import Final
 from ingest.charging import settle_charging
 from ingest.metering.calendar import HOUR_US, Day, Instant, calendar, instant, period
 from ingest.metering.channel import CLOSED_AFTER_US, Channel
-from ingest.metering.consumption import Settled, State, settle
+from ingest.metering.consumption import Settled, settle
 from ingest.metering.kept import clipped, first_day
 from ingest.metering.levels import Standing, Thresholds, fold, less
 from ingest.metering.quotas import INDICATORS, Basis, basis
+from ingest.metering.resume import Start, State, folded_until
 from ingest.storage import levels as level_store
 from ingest.storage import settlement as store
 from ingest.storage import vee as vee_store
 from ingest.storage.connection import Connection
 from ingest.storage.levels import Affected, Wanted
-from ingest.storage.settlement import Span
+from ingest.storage.settlement import Marked, Span
 
 PERIOD_KINDS: Final = ("month", "year")
 MEDIA: Final = tuple(sorted({indicator.medium for indicator in INDICATORS.values()}))
@@ -57,7 +58,8 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     marked_spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
     spans = {number: kept for number, span in marked_spans.items() if (kept := _kept(span, floors[number])) is not None}
     if spans:
-        await store.write(connection, await _settle_channels(connection, channels, spans, floors), _open_days(channels, now), now)
+        settled = await _settle_channels(connection, channels, marks, spans, floors)
+        await store.write(connection, settled, _open_days(channels, now), now)
     sessions = await settle_charging(connection, channel_hours)
     await vee_store.note_due(connection, {number: vee_store.Span(*span) for number, span in spans.items()}, floors, now)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
@@ -68,10 +70,9 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     return Round(len(marks), standings, sessions, too_late)
 
 
-def _span(channel: Channel, utc_hours: tuple[int, int]) -> Span:
+def _span(channel: Channel, marked: Marked) -> Span:
     """The local days that marked UTC hours touch."""
-    first, last = utc_hours
-    return Span(channel.calendar.day(first * HOUR_US), channel.calendar.day((last + 1) * HOUR_US - 1))
+    return Span(channel.calendar.day(marked.first_hour * HOUR_US), channel.calendar.day((marked.last_hour + 1) * HOUR_US - 1))
 
 
 def _kept(span: Span, first: Day | None) -> Span | None:
@@ -87,27 +88,60 @@ def _open_days(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]
 
 
 async def _settle_channels(
-    connection: Connection, channels: Mapping[int, Channel], spans: Mapping[int, Span], floors: Mapping[int, Day | None]
+    connection: Connection,
+    channels: Mapping[int, Channel],
+    marks: Mapping[int, Marked],
+    spans: Mapping[int, Span],
+    floors: Mapping[int, Day | None],
 ) -> dict[int, Settled]:
     """Fold every channel over its span; where earlier runs reach further and disagree, over all that follows."""
-    starts = await store.start_states(connection, spans)
-    stored = await store.later_states(connection, spans)
-    bounds = {number: (_resume_at(channels[number], starts.get(number), floors[number]), _end_of(channels[number], spans[number]))
-              for number in spans}  # fmt: skip
+    newest = await store.newest_states(connection, spans)
+    starts, stored = await _starts(connection, channels, marks, spans, newest)
+    bounds: dict[int, tuple[Instant | None, Instant | None]] = {}
+    for number, span in spans.items():
+        end = folded_until(marks[number].changed_until, _state_of(newest, number), channels[number].calendar.day_start(span.last + 1))
+        bounds[number] = (_resume_at(channels[number], starts.get(number), floors[number]), end)
     settled = await _fold(connection, channels, spans, starts, stored, bounds)
     open_ended = [
-        number for number, one in settled.items() if not one.converged and max(stored[number], default=0) > spans[number].last
+        number for number, one in settled.items() if not one.converged and max(stored.get(number, ()), default=0) > spans[number].last
     ]
-    again = {number: (bounds[number][0], None) for number in open_ended}
+    again = {
+        number: (bounds[number][0], folded_until(marks[number].changed_until, _state_of(newest, number))) for number in open_ended
+    }
     settled |= await _fold(connection, channels, spans, starts, stored, again)
     return {number: clipped(one, channels[number].calendar, floors[number]) for number, one in settled.items()}
+
+
+async def _starts(
+    connection: Connection,
+    channels: Mapping[int, Channel],
+    marks: Mapping[int, Marked],
+    spans: Mapping[int, Span],
+    newest: Mapping[int, tuple[Day, State]],
+) -> tuple[dict[int, Start], dict[int, dict[Day, State]]]:
+    """Where each channel's fold goes on, and the states stored after that: none where it goes on from the newest one."""
+    starts: dict[int, Start] = {}
+    for number, (day, state) in newest.items():
+        start = Start.within(day, state, marks[number].changed_from)
+        if start is not None:
+            starts[number] = start
+    others = {number: span for number, span in spans.items() if number not in starts}
+    if not others:
+        return starts, {}
+    for number, (day, state) in (await store.start_states(connection, others)).items():
+        starts[number] = Start.behind(day, state, channels[number].calendar)
+    return starts, await store.later_states(connection, others)
+
+
+def _state_of(newest: Mapping[int, tuple[Day, State]], number: int) -> State | None:
+    return newest[number][1] if number in newest else None
 
 
 async def _fold(
     connection: Connection,
     channels: Mapping[int, Channel],
     spans: Mapping[int, Span],
-    starts: Mapping[int, tuple[Day, State]],
+    starts: Mapping[int, Start],
     stored: Mapping[int, Mapping[Day, State]],
     bounds: Mapping[int, tuple[int | None, int | None]],
 ) -> dict[int, Settled]:
@@ -120,7 +154,7 @@ async def _fold(
 
     found = {number: settled(number) for number in bounds}
     wanting = {
-        number: channels[number].calendar.hour(starts[number][1].anchor.read_at)
+        number: channels[number].calendar.hour(starts[number].state.anchor.read_at)
         for number, one in found.items()
         if one.wants_history
     }
@@ -130,14 +164,10 @@ async def _fold(
     return found
 
 
-def _resume_at(channel: Channel, start: tuple[Day, State] | None, first: Day | None) -> int | None:
-    """After the state's day; readings from before the first day that may be settled do not count any more, but for those in it."""
-    days = [day for day in (start and start[0] + 1, first) if day is not None]
-    return channel.calendar.day_start(max(days)) if days else None
-
-
-def _end_of(channel: Channel, span: Span) -> int:
-    return channel.calendar.day_start(span.last + 1)
+def _resume_at(channel: Channel, start: Start | None, first: Day | None) -> Instant | None:
+    """After the start; readings from before the first day that may be settled do not count any more, but for those in its state."""
+    at = [] if start is None else [start.after + 1]
+    return max(at + ([] if first is None else [channel.calendar.day_start(first)]), default=None)
 
 
 async def _assess(connection: Connection, affected: Sequence[Affected], now: datetime, thresholds: Thresholds) -> int:

@@ -1,8 +1,9 @@
 """One channel: its readings and the stored states -> the rows to write, and the range they replace.
 
 A change restarts from the state stored after the last day before it, and runs until, on a day that no change reaches past, the
-computed state equals the stored one: from there on every row is what it was. So an incremental run and a rebuild give the same
-rows.
+computed state equals the stored one: from there on every row is what it was. What is newer than everything folded so far, as nearly
+all readings are, goes on from the newest state itself. So an incremental run and a rebuild give the same rows, and a round costs as
+much as what came in, not as much as the day.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,21 +13,8 @@ from itertools import groupby
 from ingest.metering.bookings import Bookings, DayTally, Event, Tally
 from ingest.metering.calendar import Day, Instant
 from ingest.metering.channel import Channel
+from ingest.metering.resume import Start, State
 from ingest.metering.steps import Counted, Fold, advance, exchanged
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The fold after the last reading of a local day, and what the anchor's hour and day hold so far."""
-
-    fold: Fold
-    hour: Tally
-    day: DayTally
-
-    @property
-    def anchor(self) -> Counted:
-        """The last counted reading."""
-        return self.fold.anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +46,15 @@ class Settled:
 
 def settle(
     channel: Channel,
-    start: tuple[Day, State] | None,
+    start: Start | None,
     readings: Sequence[Counted],
     stored: Mapping[Day, State],
     through: Day,
     history: Mapping[Instant, int] | None = None,
 ) -> Settled:
-    """Fold a channel's readings, all later than the day of `start`, in order of `read_at`.
+    """Fold a channel's readings, all later than `start`, in order of `read_at`.
 
-    `stored` holds the states of earlier runs for days after `start`; `through` is the last day that a change touched. `history`
+    `stored` holds the states of earlier runs for the days after `start`; `through` is the last day that a change touched. `history`
     holds the amounts of the wholly measured hours before the state's anchor, as far back as like days go; without it, a silence
     that would need it is left unallocated, and the result says so in `wants_history`.
     """
@@ -106,10 +94,10 @@ def _exchange(channel: Channel, bookings: Bookings, fold: Fold, reading: Counted
 
 
 def _resume(
-    channel: Channel, start: tuple[Day, State] | None, readings: Sequence[Counted], history: Mapping[Instant, int] | None
+    channel: Channel, start: Start | None, readings: Sequence[Counted], history: Mapping[Instant, int] | None
 ) -> tuple[Bookings, Fold | None]:
     if start is not None:
-        state = start[1]
+        state = start.state
         return Bookings(channel, state.anchor.read_at, _copy(state.hour), state.day.copy(), history), state.fold
     first = readings[0].read_at if readings else channel.calendar.midnights[0]
     return Bookings(channel, first, Tally(), DayTally(), {}), None
@@ -117,22 +105,23 @@ def _resume(
 
 def _settled(
     channel: Channel,
-    start: tuple[Day, State] | None,
+    start: Start | None,
     bookings: Bookings,
     states: list[tuple[Day, State]],
     end: tuple[Day, State] | None,
 ) -> Settled:
     calendar = channel.calendar
-    first = start and start[1].anchor.read_at
+    first = start and start.state.anchor.read_at
+    goes_on = start is not None and bool(states) and states[0][0] == start.day
     last = end and end[1].anchor.read_at
     replaced = Replaced(
         hour_from=None if first is None else calendar.hour(first),
         hour_until=None if last is None else calendar.hour(last),
         day_from=None if first is None else calendar.day(first),
         day_until=None if last is None else calendar.day(last),
-        state_after=start and start[0],
+        state_after=start and start.day - goes_on,
         state_until=end and end[0],
-        found_from=None if start is None else calendar.day_start(start[0] + 1),
+        found_from=start and start.after + 1,
         found_until=None if end is None else calendar.day_start(end[0] + 1),
     )
     return Settled(bookings.hours, bookings.days, bookings.events, states, replaced, end is not None, bookings.wants_history)

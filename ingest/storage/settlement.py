@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 from psycopg.types.json import Jsonb
 
 from ingest.metering.bookings import DayTally, Tally
-from ingest.metering.calendar import Calendar, Day, Instant, calendar, instant, moment
+from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar, instant, moment
 from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Exchange, Version
-from ingest.metering.consumption import Settled, State
+from ingest.metering.consumption import Settled
 from ingest.metering.profile import LIKE_DAYS_BACK_US
+from ingest.metering.resume import State
 from ingest.metering.steps import Counted, Fold
 from ingest.storage import binary
 from ingest.storage.connection import Connection
@@ -33,21 +34,35 @@ class Span(NamedTuple):
     last: Day
 
 
+class Marked(NamedTuple):
+    """What has changed of a channel: first and last UTC hour, first and last instant."""
+
+    first_hour: int
+    last_hour: int
+    changed_from: Instant
+    changed_until: Instant
+
+
 async def open_round(connection: Connection) -> None:
     """Make the session's own tables, once a connection."""
     await connection.execute(QUERIES["create_settled"])
     await connection.commit()
 
 
-async def take_marks(connection: Connection, channel_hours: int) -> dict[int, tuple[int, int]]:
-    """Delete the oldest marks and return them as channel -> first and last UTC hour."""
+async def take_marks(connection: Connection, channel_hours: int) -> dict[int, Marked]:
+    """Delete the oldest marks and return what they say of each channel. One that names no instants means its whole hour."""
     cursor = await connection.execute(QUERIES["take_marks"], {"channel_hours": channel_hours})
-    spans: dict[int, tuple[int, int]] = {}
-    for channels, hours in await cursor.fetchall():
-        for channel, hour in zip(channels, hours, strict=True):
-            first, last = spans.get(channel, (hour, hour))
-            spans[channel] = (min(first, hour), max(last, hour))
-    return spans
+    marked: dict[int, Marked] = {}
+    for channels, hours, from_us, until_us in await cursor.fetchall():
+        from_us = from_us or [hour * HOUR_US for hour in hours]
+        until_us = until_us or [(hour + 1) * HOUR_US - 1 for hour in hours]
+        for channel, hour, since, until in zip(channels, hours, from_us, until_us, strict=True):
+            if channel in marked:
+                first, last, earliest, latest = marked[channel]
+                marked[channel] = Marked(min(first, hour), max(last, hour), min(earliest, since), max(latest, until))
+            else:
+                marked[channel] = Marked(hour, hour, since, until)
+    return marked
 
 
 async def channels(connection: Connection, numbers: Iterable[int]) -> dict[int, Channel]:
@@ -94,6 +109,12 @@ async def raw_kept_since(connection: Connection) -> Instant | None:
     cursor = await connection.execute(QUERIES["raw_kept_since"])
     rows = await cursor.fetchall()
     return None if not rows or rows[0][0] is None else instant(rows[0][0])
+
+
+async def newest_states(connection: Connection, channels: Iterable[int]) -> dict[int, tuple[Day, State]]:
+    """The last state of each channel."""
+    cursor = await connection.execute(QUERIES["newest_states"], [list(channels)])
+    return {row[0]: (row[1].toordinal(), _state(row)) for row in await cursor.fetchall()}
 
 
 async def start_states(connection: Connection, spans: Mapping[int, Span]) -> dict[int, tuple[Day, State]]:

@@ -210,10 +210,16 @@ def quarantine_key(message: Message) -> bytes:
 
 
 async def _mark(connection: Connection, keys: Sequence[Key]) -> None:
-    """Say which channel-hours changed, in one row."""
-    marks = sorted({(channel, utc_hour(read_at)) for channel, read_at in keys})
-    if marks:
-        parameters = {"channel": [channel for channel, _ in marks], "utc_hour": [hour for _, hour in marks]}
+    """Say which channel-hours changed, from which instant to which, in one row."""
+    in_order = sorted(keys)
+    until = {(channel, utc_hour(read_at)): read_at for channel, read_at in in_order}
+    if until:
+        since = {(channel, utc_hour(read_at)): read_at for channel, read_at in reversed(in_order)}
+        channels, hours = zip(*until, strict=True)
+        parameters = {
+            "channel": list(channels), "utc_hour": list(hours), "from_us": [since[key] for key in until],
+            "until_us": list(until.values()),
+        }  # fmt: skip
         await connection.execute(QUERIES["insert_mark"], parameters)
 
 
@@ -229,7 +235,7 @@ async def _probe(connection: Connection) -> None:
     await connection.execute(QUERIES["insert_session"], (0, "probe", 1, at, 0, None, None, None, at))
     await connection.execute(QUERIES["probe_quarantine"])
     await connection.execute("ROLLBACK TO SAVEPOINT probe")
-    await connection.execute(QUERIES["insert_mark"], {"channel": [], "utc_hour": []})
+    await connection.execute(QUERIES["insert_mark"], {"channel": [], "utc_hour": [], "from_us": [], "until_us": []})
 
 
 def _outcomes(

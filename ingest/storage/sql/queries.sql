@@ -83,7 +83,8 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (key) DO NOTHING
 
 -- name: insert_mark
-INSERT INTO metering.mark (channel, utc_hour) VALUES (%(channel)s::int[], %(utc_hour)s::int[])
+INSERT INTO metering.mark (channel, utc_hour, from_us, until_us)
+VALUES (%(channel)s::int[], %(utc_hour)s::int[], %(from_us)s::bigint[], %(until_us)s::bigint[])
 
 -- name: probe_quarantine
 INSERT INTO metering.quarantine (key, topic, payload, qos, retain, received_at, stage, reason, detail, failing, wanted)
@@ -256,7 +257,7 @@ WITH oldest AS (
 )
 DELETE FROM metering.mark USING oldest
 WHERE mark.mark = oldest.mark AND oldest.before < %(channel_hours)s
-RETURNING mark.channel, mark.utc_hour
+RETURNING mark.channel, mark.utc_hour, mark.from_us, mark.until_us
 
 -- name: marks_waiting
 SELECT count(*), coalesce(sum(cardinality(channel)), 0) FROM metering.mark
@@ -385,6 +386,13 @@ CROSS JOIN LATERAL (
     WHERE hour.channel = span.channel AND hour.hour >= span.begins AND hour.hour < span.ends AND hour.measured_us = 3600000000
     OFFSET 0
 ) AS hour
+
+-- name: newest_states
+SELECT state.*
+FROM unnest(%s::int[]) AS marked (channel)
+CROSS JOIN LATERAL (
+    SELECT * FROM metering.day_state WHERE day_state.channel = marked.channel ORDER BY day_state.day DESC LIMIT 1
+) AS state
 
 -- name: start_states
 -- The state after the last day before each channel's first marked day.
