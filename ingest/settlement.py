@@ -4,7 +4,9 @@ Reading and mark commit together, so a snapshot holds both or neither; what it l
 absolute value computed from stored rows: run twice, late, or after a crash, a round gives the same rows.
 """
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -50,6 +52,26 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
 
     `now` says which local days are closed. Commits, or raises and leaves everything as it was.
     """
+    with _uncollected():
+        return await _settle_round(connection, now, channel_hours, thresholds)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the search for objects that hold each other: a round has hundreds of thousands, and none of them does.
+
+    Measured, 20,000 channels with one new reading each: 1.7 s of CPU with it, 0.9 s without.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+async def _settle_round(connection: Connection, now: datetime, channel_hours: int, thresholds: Thresholds) -> Round:
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     marks = await store.take_marks(connection, channel_hours)
     channels = await store.channels(connection, marks)
@@ -57,11 +79,11 @@ async def settle_round(connection: Connection, now: datetime, channel_hours: int
     floors = {number: first_day(channel.calendar, since) for number, channel in channels.items()}
     marked_spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
     spans = {number: kept for number, span in marked_spans.items() if (kept := _kept(span, floors[number])) is not None}
-    if spans:
-        settled = await _settle_channels(connection, channels, marks, spans, floors)
+    settled = await _settle_channels(connection, channels, marks, spans, floors) if spans else {}
+    if settled:
         await store.write(connection, settled, _open_days(channels, now), now)
     sessions = await settle_charging(connection, channel_hours)
-    await vee_store.note_due(connection, {number: vee_store.Span(*span) for number, span in spans.items()}, floors, now)
+    await vee_store.note_due(connection, _closed_spans(channels, spans, settled, now), floors, now)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
     standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)
@@ -82,6 +104,19 @@ def _kept(span: Span, first: Day | None) -> Span | None:
     return Span(first, span.last) if span.last >= first else None
 
 
+def _closed_spans(
+    channels: Mapping[int, Channel], spans: Mapping[int, Span], settled: Mapping[int, Settled], now: datetime
+) -> dict[int, vee_store.Span]:
+    """The days of channels that were marked or written again, where they begin before the local day of `now`."""
+    found = {}
+    for number, span in spans.items():
+        written = settled[number].replaced.day_from
+        first = span.first - 1 if written is None else min(span.first, written)
+        if first < channels[number].calendar.day(instant(now)):
+            found[number] = vee_store.Span(first, span.last)
+    return found
+
+
 def _open_days(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]:
     """The first local day of each channel that may still be written without a record; those before it are closed."""
     return {number: channel.calendar.day(instant(now) - CLOSED_AFTER_US) for number, channel in channels.items()}
@@ -97,13 +132,17 @@ async def _settle_channels(
     """Fold every channel over its span; where earlier runs reach further and disagree, over all that follows."""
     newest = await store.newest_states(connection, spans)
     starts, stored = await _starts(connection, channels, marks, spans, newest)
-    bounds: dict[int, tuple[Instant | None, Instant | None]] = {}
+    bounds: dict[int, tuple[Instant | None, Instant]] = {}
     for number, span in spans.items():
-        end = folded_until(marks[number].changed_until, _state_of(newest, number), channels[number].calendar.day_start(span.last + 1))
+        end = folded_until(
+            marks[number].changed_until, _state_of(newest, number), channels[number].calendar.day_start(span.last + 1)
+        )
         bounds[number] = (_resume_at(channels[number], starts.get(number), floors[number]), end)
     settled = await _fold(connection, channels, spans, starts, stored, bounds)
     open_ended = [
-        number for number, one in settled.items() if not one.converged and max(stored.get(number, ()), default=0) > spans[number].last
+        number
+        for number, one in settled.items()
+        if not one.converged and max(stored.get(number, ()), default=0) > spans[number].last
     ]
     again = {
         number: (bounds[number][0], folded_until(marks[number].changed_until, _state_of(newest, number))) for number in open_ended
@@ -143,7 +182,7 @@ async def _fold(
     spans: Mapping[int, Span],
     starts: Mapping[int, Start],
     stored: Mapping[int, Mapping[Day, State]],
-    bounds: Mapping[int, tuple[int | None, int | None]],
+    bounds: Mapping[int, tuple[Instant | None, Instant]],
 ) -> dict[int, Settled]:
     if not bounds:
         return {}

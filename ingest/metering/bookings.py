@@ -14,7 +14,7 @@ proves the day. What a larger period knows better than its parts is booked besid
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import lcm
 from typing import Any
 
@@ -39,6 +39,10 @@ class Tally:
             self.estimated_us += duration_us
         else:
             self.measured_us += duration_us
+
+    def copy(self) -> "Tally":
+        """A tally of its own."""
+        return Tally(self.amount, self.measured_us, self.estimated_us)
 
     def prove(self, duration_us: int) -> None:
         """Turn what the parts had to estimate into measured."""
@@ -65,7 +69,7 @@ class DayTally:
 
     def copy(self) -> "DayTally":
         """A tally of its own."""
-        return DayTally(replace(self.own), self.unallocated, replace(self.month), replace(self.year))
+        return DayTally(self.own.copy(), self.unallocated, self.month.copy(), self.year.copy())
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Replaced:
     state_until: Day | None
     found_from: Instant | None
     found_until: Instant | None
+    only_adds: bool
+    """Every row stored in the range is among the new ones: what goes on from the newest state takes nothing away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def settle(
             for one in found:
                 bookings.book(one, reading.read_at)
         assert fold is not None
-        state = State(fold, _copy(bookings.hour), bookings.day.copy())
+        state = State(fold, bookings.hour.copy(), bookings.day.copy())
         if day >= through and stored.get(day) == state and not _waits(channel, fold.anchor, day):
             return _settled(channel, start, bookings, states, (day, state))
         states.append((day, state))
@@ -98,7 +100,7 @@ def _resume(
 ) -> tuple[Bookings, Fold | None]:
     if start is not None:
         state = start.state
-        return Bookings(channel, state.anchor.read_at, _copy(state.hour), state.day.copy(), history), state.fold
+        return Bookings(channel, state.anchor.read_at, state.hour.copy(), state.day.copy(), history), state.fold
     first = readings[0].read_at if readings else channel.calendar.midnights[0]
     return Bookings(channel, first, Tally(), DayTally(), {}), None
 
@@ -111,7 +113,7 @@ def _settled(
     end: tuple[Day, State] | None,
 ) -> Settled:
     calendar = channel.calendar
-    first = start and start.state.anchor.read_at
+    first = None if start is None else start.state.anchor.read_at
     goes_on = start is not None and bool(states) and states[0][0] == start.day
     last = end and end[1].anchor.read_at
     replaced = Replaced(
@@ -119,13 +121,10 @@ def _settled(
         hour_until=None if last is None else calendar.hour(last),
         day_from=None if first is None else calendar.day(first),
         day_until=None if last is None else calendar.day(last),
-        state_after=start and start.day - goes_on,
+        state_after=None if start is None else start.day - goes_on,
         state_until=end and end[0],
-        found_from=start and start.after + 1,
+        found_from=None if start is None else start.after + 1,
         found_until=None if end is None else calendar.day_start(end[0] + 1),
+        only_adds=start is not None and start.is_newest,
     )
     return Settled(bookings.hours, bookings.days, bookings.events, states, replaced, end is not None, bookings.wants_history)
-
-
-def _copy(tally: Tally) -> Tally:
-    return Tally(tally.amount, tally.measured_us, tally.estimated_us)

@@ -38,16 +38,17 @@ class Start:
     day: Day
     state: State
     after: Instant
+    is_newest: bool
 
     @classmethod
     def behind(cls, day: Day, state: State, calendar: Calendar) -> "Start":
         """Behind the whole day."""
-        return cls(day, state, calendar.day_start(day + 1) - 1)
+        return cls(day, state, calendar.day_start(day + 1) - 1, is_newest=False)
 
     @classmethod
     def within(cls, day: Day, state: State, changed_from: Instant) -> "Start | None":
         """Behind the newest state's last reading, if nothing up to there has changed."""
-        return cls(day, state, state.last_read_at) if changed_from > state.last_read_at else None
+        return cls(day, state, state.last_read_at, is_newest=True) if changed_from > state.last_read_at else None
 
 
 def folded_until(changed_until: Instant, newest: State | None, limit: Instant | None = None) -> Instant:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from psycopg.types.json import Jsonb
@@ -22,6 +23,8 @@ from ingest.storage.queries import QUERIES
 
 MICROSECONDS: Final = 1_000_000
 POSTGRES_EPOCH_DAY: Final = date(2000, 1, 1).toordinal()
+MIN_READ_AT: Final = 0
+"""Before the first day of the calendar."""
 MIN_64, MAX_64 = -(2**63), 2**63 - 1
 MIN_32, MAX_32 = -(2**31), 2**31 - 1
 """PostgreSQL's -infinity and infinity, of instants and of dates."""
@@ -88,6 +91,7 @@ async def _exchanges(connection: Connection, channels: list[int]) -> dict[int, l
     return found
 
 
+@lru_cache(maxsize=100_000)
 def _version(
     decimals: int, valid_from: datetime, ratio: int, capacity: Decimal, quantum: int, digits: int | None, interval_s: int
 ) -> Version:
@@ -143,12 +147,12 @@ def _state(row: Sequence[Any]) -> State:
     return State(Fold(Counted(anchor_us, anchor_value), sums[13], pairs), Tally(*sums[0:3]), day)
 
 
-async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant | None]]) -> dict[int, list[Counted]]:
-    """The readings that count of each channel from one instant up to another, in order; None is without bound."""
+async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant]]) -> dict[int, list[Counted]]:
+    """The readings that count of each channel from one instant (None: from the first) up to another, in order."""
     parameters = {
         "channel": list(spans),
-        "from": [_timestamp(begins, "-infinity") for begins, _ in spans.values()],
-        "until": [_timestamp(ends, "infinity") for _, ends in spans.values()],
+        "from": [MIN_READ_AT if begins is None else begins for begins, _ in spans.values()],
+        "until": [until for _, until in spans.values()],
     }
     cursor = await connection.execute(QUERIES["settling_readings"], parameters, binary=True)
     found: dict[int, list[Counted]] = {channel: [] for channel in spans}
@@ -171,11 +175,7 @@ async def measured_hours(connection: Connection, before: Mapping[int, Instant]) 
     return found
 
 
-def _timestamp(at: Instant | None, otherwise: str) -> str:
-    return otherwise if at is None else moment(at).isoformat()
-
-
-_RANGE: Final = struct.Struct(">hiiiqiqiiiiiiiiiqiqiiii")
+_RANGE: Final = struct.Struct(">hiiiqiqiiiiiiiiiqiqiiiii?")
 _HOUR: Final = struct.Struct(">hiiiqiqiqiq")
 _DAY: Final = struct.Struct(">hiiii" + "iq" * 10)
 _STATE_HEAD: Final = struct.Struct(">hiiiiiqiq")
@@ -223,12 +223,12 @@ def _range(channel: int, settled: Settled, open_day: Day) -> bytes:
     last_day = max((day for day, _ in settled.states), default=None)
     state_from = None if replaced.state_after is None else replaced.state_after + 1
     return _RANGE.pack(
-        11, 4, channel,
+        12, 4, channel,
         8, _at(replaced.hour_from, MIN_64), 8, _at(replaced.hour_until, MAX_64),
         4, _day(replaced.day_from, MIN_32), 4, _day(replaced.day_until, MAX_32),
         4, _day(state_from, MIN_32), 4, _day(replaced.state_until, MAX_32),
         8, _at(replaced.found_from, MIN_64), 8, _at(replaced.found_until, MAX_64),
-        4, _day(last_day, MIN_32), 4, _day(open_day, MAX_32),
+        4, _day(last_day, MIN_32), 4, _day(open_day, MAX_32), 1, replaced.only_adds,
     )  # fmt: skip
 
 

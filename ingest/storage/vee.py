@@ -52,15 +52,16 @@ async def open_judging(connection: Connection) -> None:
 
 
 async def note_due(connection: Connection, marked: Mapping[int, Span], floors: Mapping[int, Day | None], now: datetime) -> None:
-    """Put the closed days that a round of settlement changed or was told of on the list, inside its transaction.
+    """Put the closed days of a round of settlement on the list, inside its transaction: those marked, and those written again.
 
-    A day more at the beginning: a reading just after midnight shapes the hours before it. Not before a channel's floor, though: of
-    such days the readings are gone, and what was found stays.
+    Not those before a channel's floor: of such days the readings are gone, and what was found stays.
     """
+    if not marked:
+        return
     parameters = {
         "now": now,
         "channel": list(marked),
-        "first": [date.fromordinal(max(span.first - 1, floors.get(number) or 0)) for number, span in marked.items()],
+        "first": [date.fromordinal(max(span.first, floors.get(number) or 1)) for number, span in marked.items()],
         "last": [date.fromordinal(span.last) for span in marked.values()],
     }
     await connection.execute(QUERIES["note_due"], parameters)

@@ -39,7 +39,7 @@ START = instant(datetime(2026, 3, 2, tzinfo=UTC))
 WINDOW = AcceptWindow(back_us=45 * 24 * HOUR_US, ahead_us=HOUR_US // 6)
 MAX_PAYLOAD_BYTES = 256 * 1024
 
-Given = tuple[int, int, int]
+Given = tuple[int, float, int]
 """Channel, hours after `START`, value."""
 
 
@@ -62,7 +62,7 @@ async def either(request: pytest.FixtureRequest, writer: Writer) -> Writer:
 
 def row(given: Given) -> Row:
     channel, hours, value = given
-    return Row(channel, START + hours * HOUR_US, value, START)
+    return Row(channel, START + int(hours * HOUR_US), value, START)
 
 
 def said(*given: Given, payload: bytes = b"{}") -> Assessed:
@@ -99,6 +99,20 @@ async def marks(database: Database) -> list[list[tuple[int, int]]]:
     first = START // HOUR_US
     found = [[(channel, hour - first) for channel, hour in zip(*one, strict=True)] for one in rows]
     return [one for one in found if one != [(99, 0)]]
+
+
+async def test_a_mark_says_from_when_to_when_its_hours_have_changed(database: Database, either: Writer) -> None:
+    """Only what is new or newly disputed counts: settlement need not look before it, nor behind it."""
+    await written(either, said((1, 0.25, 10)))
+    await database.run("DELETE FROM metering.mark")
+    await written(either, said((1, 0.875, 40), (1, 0.25, 10), (1, 0.5, 20), (1, 0.75, 30), (1, 1.25, 50), (2, 0.5, 1)))
+
+    hour, quarter = START // HOUR_US, HOUR_US // 4
+    since, until = [START + 2 * quarter, START + 5 * quarter, START + 2 * quarter], [
+        START + 7 * quarter // 2, START + 5 * quarter, START + 2 * quarter]  # fmt: skip
+    assert [([1, 1, 2], [hour, hour + 1, hour], since, until)] == await database.rows(
+        "SELECT channel, utc_hour, from_us, until_us FROM metering.mark"
+    )
 
 
 # Outcomes

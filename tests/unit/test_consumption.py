@@ -86,7 +86,7 @@ class Rows:
         return Start.behind(max(before), self.states[max(before)], self.channel.calendar) if before else None
 
     def apply(self, settled: Settled) -> None:
-        replaced = settled.replaced
+        replaced, before = settled.replaced, [set(rows) for rows in (self.hours, self.days, self.states, self.events)]
         _replace(self.hours, settled.hours, lambda at: _within(at, replaced.hour_from, replaced.hour_until))
         _replace(self.days, settled.days, lambda day: _within(day, replaced.day_from, replaced.day_until))
         after = None if replaced.state_after is None else replaced.state_after + 1
@@ -94,6 +94,9 @@ class Rows:
         events = [((event.found_at, event.from_at, event.kind), event) for event in settled.events]
         assert len(events) == len(dict(events))
         _replace(self.events, events, lambda key: _within(key[0], replaced.found_from, replaced.found_until))
+        if replaced.only_adds:
+            after = [set(rows) for rows in (self.hours, self.days, self.states, self.events)]
+            assert all(old <= new for old, new in zip(before, after, strict=True)), "a row that the new ones do not replace"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rows) and vars(self) | {"went_on": 0} == vars(other) | {"went_on": 0}

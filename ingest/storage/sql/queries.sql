@@ -413,7 +413,9 @@ CROSS JOIN LATERAL (
 -- name: settling_readings
 -- The readings that count, in order: not disputed, or decided by the newest edit.
 WITH span AS (
-    SELECT * FROM unnest(%(channel)s::int[], %(from)s::timestamptz[], %(until)s::timestamptz[]) AS span (channel, begins, ends)
+    SELECT channel, 'epoch'::timestamptz + from_us * interval '1 microsecond' AS begins,
+           'epoch'::timestamptz + until_us * interval '1 microsecond' AS ends
+    FROM unnest(%(channel)s::int[], %(from)s::bigint[], %(until)s::bigint[]) AS span (channel, from_us, until_us)
 ), raw AS (
     SELECT reading.channel, reading.read_at, reading.value
     FROM span CROSS JOIN LATERAL (
@@ -439,7 +441,7 @@ ORDER BY 1, 2
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_range (
     channel int NOT NULL, hour_from timestamptz NOT NULL, hour_until timestamptz NOT NULL, day_from date NOT NULL,
     day_until date NOT NULL, state_from date NOT NULL, state_until date NOT NULL, found_from timestamptz NOT NULL,
-    found_until timestamptz NOT NULL, last_day date NOT NULL, open_day date NOT NULL
+    found_until timestamptz NOT NULL, last_day date NOT NULL, open_day date NOT NULL, only_adds boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_hour (LIKE metering.consumption_hour) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE IF NOT EXISTS settled_day (LIKE metering.consumption_day) ON COMMIT DELETE ROWS;
@@ -459,7 +461,8 @@ CROSS JOIN LATERAL (
     SELECT channel, hour FROM metering.consumption_hour AS hour
     WHERE hour.channel = range.channel AND hour.hour >= range.hour_from AND hour.hour < range.hour_until OFFSET 0
 ) AS stale
-WHERE NOT EXISTS (SELECT FROM settled_hour AS new WHERE new.channel = stale.channel AND new.hour = stale.hour)
+WHERE NOT range.only_adds
+  AND NOT EXISTS (SELECT FROM settled_hour AS new WHERE new.channel = stale.channel AND new.hour = stale.hour)
 
 -- name: delete_hour
 WITH gone AS (DELETE FROM metering.consumption_hour WHERE channel = %s AND hour = %s RETURNING channel, hour)
@@ -472,7 +475,8 @@ CROSS JOIN LATERAL (
     SELECT channel, day FROM metering.consumption_day AS day
     WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day < range.day_until OFFSET 0
 ) AS stale
-WHERE NOT EXISTS (SELECT FROM settled_day AS new WHERE new.channel = stale.channel AND new.day = stale.day)
+WHERE NOT range.only_adds
+  AND NOT EXISTS (SELECT FROM settled_day AS new WHERE new.channel = stale.channel AND new.day = stale.day)
 
 -- name: delete_day
 WITH gone AS (DELETE FROM metering.consumption_day WHERE channel = %s AND day = %s RETURNING channel, day)
@@ -485,7 +489,8 @@ CROSS JOIN LATERAL (
     SELECT channel, day FROM metering.day_state AS state
     WHERE state.channel = range.channel AND state.day >= range.state_from AND state.day < range.state_until OFFSET 0
 ) AS stale
-WHERE NOT EXISTS (SELECT FROM settled_state AS new WHERE new.channel = stale.channel AND new.day = stale.day)
+WHERE NOT range.only_adds
+  AND NOT EXISTS (SELECT FROM settled_state AS new WHERE new.channel = stale.channel AND new.day = stale.day)
 
 -- name: delete_state
 DELETE FROM metering.day_state WHERE channel = %s AND day = %s
@@ -497,7 +502,7 @@ CROSS JOIN LATERAL (
     SELECT channel, found_at, from_at, kind FROM metering.channel_event AS event
     WHERE event.channel = range.channel AND event.found_at >= range.found_from AND event.found_at < range.found_until OFFSET 0
 ) AS stale
-WHERE NOT EXISTS (
+WHERE NOT range.only_adds AND NOT EXISTS (
     SELECT FROM settled_event AS new
     WHERE (new.channel, new.found_at, new.from_at, new.kind) = (stale.channel, stale.found_at, stale.from_at, stale.kind))
 

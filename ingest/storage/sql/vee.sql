@@ -15,7 +15,7 @@ CREATE TEMPORARY TABLE IF NOT EXISTS new_finding (
 -- The closed days of every changed or marked channel; what happens on a day still open is judged when it closes.
 INSERT INTO metering.vee_due (channel, first_day, last_day)
 SELECT touched.channel, min(touched.first_day), least(max(touched.last_day), (%(now)s AT TIME ZONE region.timezone)::date - 1)
-FROM (SELECT channel, day AS first_day, day AS last_day FROM changed_day
+FROM (SELECT channel, day AS first_day, day AS last_day FROM changed_day WHERE channel = ANY (%(channel)s::int[])
       UNION ALL SELECT * FROM unnest(%(channel)s::int[], %(first)s::date[], %(last)s::date[])) AS touched
 JOIN metering.channel USING (channel)
 JOIN LATERAL (SELECT institution FROM metering.meter_version AS version WHERE version.meter = channel.meter
