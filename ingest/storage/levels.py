@@ -13,6 +13,7 @@ from ingest.metering.calendar import Day
 from ingest.metering.levels import DayOfPeriod, Deducted, Excluded, Standing
 from ingest.metering.quotas import DIMENSIONS, INDICATORS, Basis, Denominator, Quota
 from ingest.metering.sub_items import exclusions
+from ingest.storage import binary
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
 
@@ -45,7 +46,8 @@ class Wanted:
 async def affect(connection: Connection, marked: Iterable[tuple[int, Day]], now: datetime, media: Sequence[str]) -> None:
     """Note whose days changed: those of changed and marked channels, and of regions whose day has just ended."""
     days = list(marked)
-    parameters = {"channel": [channel for channel, _ in days], "day": [date.fromordinal(day) for _, day in days]}
+    dates = {day: date.fromordinal(day) for _, day in days}
+    parameters = {"channel": binary.array(channel for channel, _ in days), "day": binary.array(dates[day] for _, day in days)}
     await connection.execute(QUERIES["affect_institutions"], parameters)
     cursor = await connection.execute(QUERIES["due_ticks"], {"now": now})
     for region, day in await cursor.fetchall():

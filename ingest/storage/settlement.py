@@ -70,7 +70,7 @@ async def take_marks(connection: Connection, channel_hours: int) -> dict[int, Ma
 
 async def channels(connection: Connection, numbers: Iterable[int]) -> dict[int, Channel]:
     """The cumulative channels among some, with their versions in valid time."""
-    cursor = await connection.execute(QUERIES["settling_channels"], [list(numbers)])
+    cursor = await connection.execute(QUERIES["settling_channels"], [binary.array(numbers)])
     versions: dict[int, list[Version]] = defaultdict(list)
     zones: dict[int, Calendar] = {}
     for channel, timezone, decimals, valid_from, ratio, capacity, quantum, digits, interval_s in await cursor.fetchall():
@@ -84,7 +84,7 @@ async def channels(connection: Connection, numbers: Iterable[int]) -> dict[int, 
 
 
 async def _exchanges(connection: Connection, channels: list[int]) -> dict[int, list[Exchange]]:
-    cursor = await connection.execute(QUERIES["settling_exchanges"], [channels])
+    cursor = await connection.execute(QUERIES["settling_exchanges"], [binary.array(channels)])
     found: dict[int, list[Exchange]] = defaultdict(list)
     for channel, *exchange in await cursor.fetchall():
         found[channel].append(Exchange(*exchange))
@@ -117,7 +117,7 @@ async def raw_kept_since(connection: Connection) -> Instant | None:
 
 async def newest_states(connection: Connection, channels: Iterable[int]) -> dict[int, tuple[Day, State]]:
     """The last state of each channel."""
-    cursor = await connection.execute(QUERIES["newest_states"], [list(channels)])
+    cursor = await connection.execute(QUERIES["newest_states"], [binary.array(channels)])
     return {row[0]: (row[1].toordinal(), _state(row)) for row in await cursor.fetchall()}
 
 
@@ -150,9 +150,9 @@ def _state(row: Sequence[Any]) -> State:
 async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant]]) -> dict[int, list[Counted]]:
     """The readings that count of each channel from one instant (None: from the first) up to another, in order."""
     parameters = {
-        "channel": list(spans),
-        "from": [MIN_READ_AT if begins is None else begins for begins, _ in spans.values()],
-        "until": [until for _, until in spans.values()],
+        "channel": binary.array(spans),
+        "from": binary.array(MIN_READ_AT if begins is None else begins for begins, _ in spans.values()),
+        "until": binary.array(until for _, until in spans.values()),
     }
     cursor = await connection.execute(QUERIES["settling_readings"], parameters, binary=True)
     found: dict[int, list[Counted]] = {channel: [] for channel in spans}

@@ -61,7 +61,7 @@ async def test_what_is_settled_is_not_read_again_for_what_is_newer(database: Dat
     quarter_hours = [(channel, START + n * HOUR_US // 4, 20_000 * n) for n in range(41)]
     await store(database, [quarter_hours[:38]])
     await settle_all(database)
-    await database.run("DELETE FROM metering.reading WHERE read_at < %s", [moment(START + 9 * HOUR_US)])
+    await database.run("DELETE FROM metering.reading WHERE read_at < %s", moment(START + 9 * HOUR_US))
     await store(database, [quarter_hours[38:39], quarter_hours[40:]])
     await settle_all(database)
 

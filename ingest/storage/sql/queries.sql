@@ -271,7 +271,7 @@ FROM metering.channel
 JOIN metering.meter_version AS version USING (meter)
 JOIN metering.institution USING (institution)
 JOIN metering.region USING (region)
-WHERE channel.channel = ANY (%s) AND channel.kind = 'cumulative'
+WHERE channel.channel = ANY (%s::int[]) AND channel.kind = 'cumulative'
 ORDER BY channel.channel, version.valid_from
 
 -- name: settling_exchanges
@@ -279,7 +279,7 @@ ORDER BY channel.channel, version.valid_from
 SELECT * FROM (
     SELECT DISTINCT ON (channel, exchanged_at)
            channel, (extract(epoch FROM exchanged_at) * 1000000)::bigint AS at, old_final, new_initial
-    FROM metering.exchange WHERE channel = ANY (%s) ORDER BY channel, exchanged_at, version DESC
+    FROM metering.exchange WHERE channel = ANY (%s::int[]) ORDER BY channel, exchanged_at, version DESC
 ) AS newest
 WHERE old_final IS NOT NULL ORDER BY channel, at
 
