@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from ingest.metering.calendar import HOUR_US
 from ingest.metering.vee.digest import CatchUp, Jump
-from ingest.metering.vee.episodes import findings
+from ingest.metering.vee.episodes import findings, never_heard
 from ingest.metering.vee.rules import RULES, Signal, judge
 from ingest.metering.vee.view import DAY_US, LOOK_BACK_DAYS, Found, Severity, View
 from ingest.metrics import Metrics
@@ -186,6 +186,19 @@ def test_silent() -> None:
     assert found("silent", view(days)).severity is Severity.CRITICAL
     assert found("silent", view(days, of=facts(interval_us=5 * DAY_US))) is None
     assert found("silent", view({TODAY - LOOK_BACK_DAYS - 1: ordinary(TODAY - LOOK_BACK_DAYS - 1)})) is None
+
+
+def test_never_heard() -> None:
+    """A week after it was registered, not before; from then on one finding; a meter that was heard has another rule."""
+    unheard = View(TODAY, (facts(),), {}, unheard_since=TODAY - 7)
+
+    assert found("never_heard", unheard).impact == round(0.1 * 100 * KWH * 24 * 28)
+    assert found("never_heard", replace(unheard, unheard_since=TODAY - 6)) is None
+    assert found("never_heard", view()) is None
+    assert [(TODAY - 3, TODAY, 4)] == [
+        (one.from_day, one.to_day, one.days) for one in never_heard(replace(unheard, unheard_since=TODAY - 10))
+    ]
+    assert [] == never_heard(view())
 
 
 def test_missing() -> None:

@@ -110,6 +110,8 @@ class View:
     """The tariff registers of the same meter, where this is its total register."""
     children: Sequence[Days] = field(default=())
     """The same register of the meters behind this one, check meters left out."""
+    unheard_since: Day | None = None
+    """Since when a meter is registered of which nothing was ever received."""
 
     @cached_property
     def now(self) -> Facts:
