@@ -5,14 +5,26 @@ uses most, or least: so a public holiday (a workday that looks like a Sunday) an
 Monday) are ordinary. The distance must also exceed what days usually vary by, so that no flat percentage decides.
 """
 
+from statistics import median
 from typing import Final
 
-from ingest.metering.vee.view import Found, Severity, View, units
+from ingest.metering.vee.digest import NIGHT_HOURS
+from ingest.metering.vee.view import HISTORY_DAYS, LEAST_HISTORY_DAYS, Found, Severity, Usual, View, units
 
 HIGH_TIMES: Final = {"electricity": 2.5, "water": 3.0}
 """Times the busiest weekday's median. Invented, tuned on the simulated city: a hot spell doubles a whole building."""
-LOW_TIMES: Final = {"electricity": 0.2, "water": 0.1}
-"""Times the quietest weekday's median. Invented, tuned likewise: in the vacations a school uses a quarter of a Sunday."""
+LOW_TIMES: Final = {"electricity": 0.15, "water": 0.1}
+"""Times the quietest weekday's median. Invented, tuned likewise: in the vacations a school uses a fifth of a Sunday."""
+LOW_SPREADS: Final = 4.0
+"""... and below it by so many robust spreads of the days at rest. Invented: it is a rest day's limit, not a workday's."""
+BASE_TIMES: Final = 0.15
+"""What runs at night has fallen to this part of its median: a building that rests still has its base load, a current transformer
+that lost its contact has not. Invented.
+"""
+BASE_DAY_TIMES: Final = 0.25
+"""... while the day came to at most this part of the quietest weekday's median. Invented."""
+BASE_STEPS: Final = 10
+"""A usual night of fewer display steps tells nothing. Invented."""
 AIR_CONDITIONING: Final = "B"
 """First letter of sub-items whose use is the weather's: within a week of May it rises sixfold. High use of them is not judged."""
 EXPORT: Final = "energy_export_kwh"
@@ -41,14 +53,32 @@ def high(view: View) -> Found | None:
 
 
 def low(view: View) -> Found | None:
-    """A day's amount is above zero, at most a fifth (water: a tenth) of the quietest weekday's median, and six spreads below it."""
+    """A day's amount is above zero and below what days at rest come to, or its base load has gone: a part is not counted."""
     today, usual = view.today, view.usual
     if today is None or usual is None or not _is_judged(view) or view.now.exports or today.amount <= 0:
         return None
-    lack = usual.low - today.amount
-    if today.amount > LOW_TIMES[view.now.medium] * usual.low or lack < SPREADS * usual.spread or lack < _least(view):
+    if usual.low - today.amount < _least(view) or not (_is_below_rest(view, usual) or _lacks_base(view, usual)):
         return None
-    return Found(Severity.WARNING, round(usual.like(view.day) - today.amount), _evidence(view, usual.low))
+    evidence = {**_evidence(view, usual.low), "night_flow_per_hour": units(today.night_flow or 0)}
+    return Found(Severity.WARNING, round(usual.like(view.day) - today.amount), evidence)
+
+
+def _is_below_rest(view: View, usual: Usual) -> bool:
+    """At most 0.15 (water: 0.1) of the quietest weekday's median, and four spreads of the days at rest below it."""
+    amount = view.digests[view.day].amount
+    return amount <= LOW_TIMES[view.now.medium] * usual.low and usual.low - amount >= LOW_SPREADS * usual.rest_spread
+
+
+def _lacks_base(view: View, usual: Usual) -> bool:
+    """At most a quarter of the quietest weekday's median, and at night at most 0.15 of what usually runs; water may rest then."""
+    today = view.digests[view.day]
+    nights = [digest.night_flow for digest in view.before(HISTORY_DAYS) if digest.night_flow is not None]
+    if view.now.medium != "electricity" or today.night_flow is None or len(nights) < LEAST_HISTORY_DAYS:
+        return False
+    at_night = median(nights)
+    if (NIGHT_HOURS[1] - NIGHT_HOURS[0]) * at_night < BASE_STEPS * view.now.step:
+        return False
+    return today.night_flow <= BASE_TIMES * at_night and today.amount <= BASE_DAY_TIMES * usual.low
 
 
 def _is_judged(view: View) -> bool:

@@ -18,6 +18,8 @@ LEAST_HISTORY_DAYS: Final = 14
 """With fewer full days a meter is new, and nothing is called unusual. Invented: two of every weekday."""
 DAY_US: Final = 24 * HOUR_US
 WEEK: Final = 7
+REST_TIMES: Final = 1.5
+"""Weekdays up to so many times the quietest are days at rest. Invented."""
 ROBUST: Final = 1.4826
 """A normal distribution's standard deviation over its median absolute deviation."""
 
@@ -77,6 +79,8 @@ class Usual:
     by_weekday: Mapping[int, float]
     spread: float
     """Robust standard deviation of a day about the median of its weekday."""
+    rest_spread: float
+    """The same of the days at rest alone: weekdays that use little more than the quietest, for busy days vary by more."""
     days: int
 
     @cached_property
@@ -148,8 +152,10 @@ def usual(days: Sequence[Digest]) -> Usual | None:
     if len(full) < LEAST_HISTORY_DAYS:
         return None
     by_weekday = medians_by_weekday([(digest.day, digest.amount) for digest in full])
-    spread = median(abs(digest.amount - by_weekday[digest.day % WEEK]) for digest in full)
-    return Usual(by_weekday, ROBUST * spread, len(full))
+    quiet = REST_TIMES * min(by_weekday.values())
+    apart = [(abs(digest.amount - middle), middle <= quiet) for digest in full for middle in (by_weekday[digest.day % WEEK],)]
+    spread, rest = median(each for each, _ in apart), median(each for each, at_rest in apart if at_rest)
+    return Usual(by_weekday, ROBUST * spread, ROBUST * rest, len(full))
 
 
 def medians_by_weekday(numbers: Sequence[tuple[Day, float]]) -> dict[int, float]:
