@@ -111,11 +111,35 @@ def test_high_use_needs_more_than_the_usual_spread() -> None:
 
 
 def test_low_use() -> None:
-    """Less than a fifth of the quietest weekday, but not zero; neither a charger nor a roof's meter."""
+    """Less than 0.15 of the quietest weekday, but not zero; neither a charger nor a roof's meter."""
     assert found("low_use", view(amount=10 * KWH)).evidence["amount"] == 10
-    assert found("low_use", view(amount=25 * KWH)) is None
+    assert found("low_use", view(amount=12 * KWH)) is None
     assert found("low_use", view(amount=0)) is None
     assert found("low_use", view(of=facts(exports=True), amount=10 * KWH)) is None
+    assert found("low_use", view(of=facts(medium="charger"), amount=10 * KWH)) is None
+
+
+def test_low_use_is_told_from_days_at_rest() -> None:
+    """Workdays that differ wildly hide no weekend's fault; days at rest that do, do."""
+    days = history()
+    for number, (day, digest) in enumerate(days.items()):
+        if date.fromordinal(day).weekday() < 5:
+            days[day] = replace(digest, amount=[150, 450][number % 2] * KWH)
+    assert found("low_use", view(days, amount=8 * KWH)) is not None
+
+    for number, (day, digest) in enumerate(days.items()):
+        if date.fromordinal(day).weekday() >= 5:
+            days[day] = replace(digest, amount=[50, 90][number // 7 % 2] * KWH)
+    assert found("low_use", view(days, amount=8 * KWH)) is None
+
+
+def test_low_use_of_a_base_load_that_is_gone() -> None:
+    """A quarter of a Sunday with its nights is a vacation; with a tenth of them a part is not counted. Water may rest at night."""
+    assert found("low_use", view(amount=16 * KWH)) is None
+    assert found("low_use", view(amount=16 * KWH, night_flow=KWH // 10)).evidence["night_flow_per_hour"] == 0.1
+    assert found("low_use", view(amount=25 * KWH, night_flow=KWH // 10)) is None
+    assert found("low_use", view(of=WATER, amount=16 * KWH, night_flow=KWH // 10)) is None
+    assert found("low_use", view(of=facts(quantum=1000), amount=16 * KWH, night_flow=KWH // 10)) is None
 
 
 def test_a_day_that_is_not_full_says_nothing_of_use() -> None:
@@ -128,6 +152,15 @@ def test_interval_spike() -> None:
     assert found("interval_spike", view(hour_max=100 * KWH, hour_third=20 * KWH)).impact == 80 * KWH
     assert found("interval_spike", view(hour_max=100 * KWH, hour_third=60 * KWH)) is None
     assert found("interval_spike", view(history(hour_max=90 * KWH), hour_max=100 * KWH, hour_third=20 * KWH)) is None
+
+
+def test_an_interval_spike_need_not_reach_the_season_before() -> None:
+    """After a hot month whose hours were higher but level, an hour that stands out is found; a charger's must be the highest."""
+    hot = history(hour_max=120 * KWH, hour_third=100 * KWH)
+
+    assert found("interval_spike", view(hot, hour_max=100 * KWH, hour_third=20 * KWH)).evidence["furthest_out_before"] == 20
+    assert found("interval_spike", view(hot, of=facts(medium="charger"), hour_max=100 * KWH, hour_third=20 * KWH)) is None
+    assert found("interval_spike", view(hot, hour_max=50 * KWH, hour_third=12 * KWH)) is None
 
 
 def test_zero_run() -> None:

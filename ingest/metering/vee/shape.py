@@ -46,7 +46,7 @@ GAP_TIMES: Final = 2.0
 
 
 def spike(view: View) -> Found | None:
-    """The highest interval of the day stands alone, further out than on any day before, and above every one of them."""
+    """The highest interval of the day stands alone, and further out than on any day before; a charger's also above all of them."""
     today, earlier = view.today, _with_hours(view)
     if (
         view.now.register == "energy_export_kwh"
@@ -60,7 +60,7 @@ def spike(view: View) -> Found | None:
     excess = today.hour_max - today.hour_third
     before = max((digest.hour_max or 0) - (digest.hour_third or 0) for digest in earlier)
     least = max(SPIKE_OVER_THIRD * today.hour_third, SPIKE_OVER_HISTORY * before, LEAST_STEPS * view.now.step)
-    if excess <= least or today.hour_max <= top:
+    if excess <= least or (view.now.medium == "charger" and today.hour_max <= top):
         return None
     evidence = {
         "highest": units(today.hour_max),
