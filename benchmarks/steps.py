@@ -109,7 +109,7 @@ def _of_register(
         mine = [event for event in left if _touches(event, fault, device.interval_s)]
         left = [event for event in left if event not in mine]
         kinds = {kind for kind, _, _ in mine}
-        name = f"{fault.kind}, {fault.declared.replace('_', ' ')}" if fault.declared and fault.declared != "" else fault.kind
+        name = f"{fault.kind}, {fault.declared.replace('_', ' ')}" if fault.declared else fault.kind
         if not _was_seen(fault, counted):
             confusion.unseen += 1
             continue
