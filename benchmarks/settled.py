@@ -11,7 +11,7 @@ from ingest.intake import AcceptWindow, assess
 from ingest.messages import Message
 from ingest.metering.calendar import HOUR_US
 from ingest.metering.levels import Thresholds
-from ingest.settings import DatabaseSettings
+from ingest.settings import DatabaseSettings, IntakeSettings
 from ingest.settlement import settle_round
 from ingest.storage import decisions
 from ingest.storage.connection import Connection, connected
@@ -64,7 +64,7 @@ async def _month(of: Run, settings: DatabaseSettings, path: Path, true_faults: T
         async with connected(settings) as connection:
             await open_round(connection)
             for end_s, batch in _batches(messages, of.start_s):
-                await writer.write(assess(batch, known, WINDOW, 2**20))
+                await writer.write(assess(batch, known, WINDOW, IntakeSettings().max_payload_bytes))
                 while undeclared and undeclared[0][0] <= end_s:
                     _, register, fault = undeclared.pop(0)
                     await _declare(settings, register, fault)

@@ -106,6 +106,7 @@ def test_unit_slip_of_a_day(factor: float) -> None:
 
     assert found("unit_slip", slipped).severity is Severity.CRITICAL
     assert found("high_use", slipped) is None
+    assert found("unit_slip", replace(slipped, facts=(facts(quantum=1, register="energy_export_kwh"),))) is None
 
 
 def test_unit_slip_of_a_value() -> None:

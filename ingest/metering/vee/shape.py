@@ -5,6 +5,7 @@ from typing import Final
 from ingest.metering.calendar import HOUR_US
 from ingest.metering.vee.digest import Digest
 from ingest.metering.vee.view import (
+    EXPORT,
     HISTORY_DAYS,
     LEAST_HISTORY_DAYS,
     Found,
@@ -49,7 +50,7 @@ def spike(view: View) -> Found | None:
     """The highest interval of the day stands alone, and further out than on any day before; a charger's also above all of them."""
     today, earlier = view.today, _with_hours(view)
     if (
-        view.now.register == "energy_export_kwh"
+        view.now.register == EXPORT
         or today is None
         or today.hour_max is None
         or today.hour_third is None

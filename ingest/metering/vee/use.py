@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from ingest.metering.vee.digest import NIGHT_HOURS
-from ingest.metering.vee.view import HISTORY_DAYS, LEAST_HISTORY_DAYS, Found, Severity, Usual, View, units
+from ingest.metering.vee.view import EXPORT, HISTORY_DAYS, LEAST_HISTORY_DAYS, Found, Severity, Usual, View, units
 
 HIGH_TIMES: Final = {"electricity": 2.5, "water": 3.0}
 """Times the busiest weekday's median. Invented, tuned on the simulated city: a hot spell doubles a whole building."""
@@ -27,8 +27,6 @@ BASE_STEPS: Final = 10
 """A usual night of fewer display steps tells nothing. Invented."""
 AIR_CONDITIONING: Final = "B"
 """First letter of sub-items whose use is the weather's: within a week of May it rises sixfold. High use of them is not judged."""
-EXPORT: Final = "energy_export_kwh"
-"""What a roof feeds back is weather less use: a holiday multiplies it. Not judged, nor are chargers, which stand idle for days."""
 SPREADS: Final = 6.0
 """Times the robust spread of days about their weekday's median. Invented: as rare as six standard deviations."""
 STEPS: Final = 50

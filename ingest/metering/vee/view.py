@@ -16,6 +16,8 @@ HISTORY_DAYS: Final = 42
 """What is usual is told from this many days before: six of every weekday. Invented; a Canadian training text averages three."""
 LEAST_HISTORY_DAYS: Final = 14
 """With fewer full days a meter is new, and nothing is called unusual. Invented: two of every weekday."""
+EXPORT: Final = "energy_export_kwh"
+"""What a roof feeds back is weather less use: a holiday multiplies it. Its days are not judged, nor are idle chargers'."""
 DAY_US: Final = 24 * HOUR_US
 WEEK: Final = 7
 REST_TIMES: Final = 1.5
