@@ -35,7 +35,7 @@ from simulators.verify import verify
 
 COMPLETE = "complete"
 MISLED = frozenset({"mishap", "jump"})
-"""Here the register itself showed what was not so: no bound holds."""
+"""Here the register may have shown a wrong value for so long that it was believed: no bound holds."""
 Amounts = Mapping[tuple[Key, int], int]
 """Register and first second of a period -> its consumption, in millionths of the unit."""
 
@@ -114,13 +114,15 @@ def _compare(lines: dict[tuple[str, str], Line], of: Expected, what: str, period
 
 
 def _bound(of: Expected, begin_s: int, end_s: int) -> int:
-    """A display step; what may have passed beyond its ends; and what can pass in time that nobody saw or the clock is off by."""
+    """A display step; what may have passed beyond its ends; and what can pass in time unseen, in a jump, or the clock is off by."""
     steps = of.steps
     begins, ends = steps.times[steps.start], steps.times[steps.end]
     hidden = sum(_hidden(of, edge) for edge in (begin_s, end_s))
     unseen_s = max(int(begins.min()) - begin_s, 0) + max(end_s - int(ends.max()), 0) if len(begins) else end_s - begin_s
+    jumps = [(int(steps.times[start]), int(steps.times[end])) for start, end in (*steps.jumps, *steps.resets)]
+    unseen_s += sum(end - start for start, end in jumps if start < end_s and begin_s < end)
     clock_s = abs(of.offset_s) + abs(of.drift_ppm) * of.span.hours * HOUR_SECONDS // MILLION
-    unseen = of.limits.cap_per_hour * (min(unseen_s, end_s - begin_s) + 2 * clock_s) // HOUR_SECONDS
+    unseen = of.limits.cap_per_hour * (unseen_s + 2 * clock_s) // HOUR_SECONDS
     return of.step_micro + (hidden + unseen) * of.limits.ratio_milli
 
 
