@@ -22,6 +22,16 @@ def test_high_use() -> None:
     assert found("high_use", view(amount=9000 * KWH)).severity is Severity.CRITICAL
 
 
+def test_high_use_of_a_base_load_that_has_multiplied() -> None:
+    """Twice the busiest weekday is a hot spell; with nights that are three times as high the register counts a multiple."""
+    night = 240 * KWH // 192
+
+    assert found("high_use", view(amount=480 * KWH, night_flow=2 * night)) is None
+    assert found("high_use", view(amount=480 * KWH, night_flow=3 * night)).impact > 200 * KWH
+    assert found("high_use", view(amount=300 * KWH, night_flow=3 * night)) is None
+    assert found("high_use", view(of=WATER, amount=480 * KWH, night_flow=3 * night)) is None
+
+
 def test_high_use_needs_more_than_the_usual_spread() -> None:
     """A meter whose days differ wildly by themselves doubles without a finding."""
     days = history()

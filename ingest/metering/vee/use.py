@@ -13,6 +13,12 @@ from ingest.metering.vee.view import EXPORT, HISTORY_DAYS, LEAST_HISTORY_DAYS, F
 
 HIGH_TIMES: Final = {"electricity": 2.5, "water": 3.0}
 """Times the busiest weekday's median. Invented, tuned on the simulated city: a hot spell doubles a whole building."""
+HIGH_BASE_TIMES: Final = 2.5
+"""What runs at night has grown to so many times its median: a hot spell lifts days more than nights, a register that counts the
+multiple lifts both. Invented; with 2 a heat wave's nights are called high.
+"""
+HIGH_BASE_DAY_TIMES: Final = 1.5
+"""... while the day came to at least so many times the busiest weekday's median. Invented."""
 LOW_TIMES: Final = {"electricity": 0.15, "water": 0.1}
 """Times the quietest weekday's median. Invented, tuned likewise: in the vacations a school uses a fifth of a Sunday."""
 LOW_SPREADS: Final = 4.0
@@ -36,14 +42,16 @@ SLIPS_FROM: Final = 400.0
 
 
 def high(view: View) -> Found | None:
-    """A day's amount is at least 2.5 times (water: three times) the busiest weekday's median, and six spreads above it."""
+    """A day is six spreads above the busiest weekday's median, and 2.5 times it (water: three) or its base load has multiplied."""
     today, usual = view.today, view.usual
     if today is None or usual is None or not _is_judged(view) or _is_weather(view):
         return None
     if today.amount >= SLIPS_FROM * max(usual.high, 1):
         return None
     excess = today.amount - usual.high
-    if today.amount < HIGH_TIMES[view.now.medium] * usual.high or excess < SPREADS * usual.spread or excess < _least(view):
+    if excess < SPREADS * usual.spread or excess < _least(view):
+        return None
+    if today.amount < HIGH_TIMES[view.now.medium] * usual.high and not _multiplies_base(view, usual):
         return None
     if excess > usual.mean * 9:
         return Found(Severity.CRITICAL, round(excess), _evidence(view, usual.high))
@@ -69,14 +77,24 @@ def _is_below_rest(view: View, usual: Usual) -> bool:
 
 def _lacks_base(view: View, usual: Usual) -> bool:
     """At most a quarter of the quietest weekday's median, and at night at most 0.15 of what usually runs; water may rest then."""
-    today = view.digests[view.day]
+    times = _base_times(view)
+    return times is not None and times <= BASE_TIMES and view.digests[view.day].amount <= BASE_DAY_TIMES * usual.low
+
+
+def _multiplies_base(view: View, usual: Usual) -> bool:
+    """At least 1.5 times the busiest weekday's median, and at night 2.5 times what usually runs."""
+    times = _base_times(view)
+    return times is not None and times >= HIGH_BASE_TIMES and view.digests[view.day].amount >= HIGH_BASE_DAY_TIMES * usual.high
+
+
+def _base_times(view: View) -> float | None:
+    """What ran at night over what usually does; None where that is not known, too little to tell, or water's."""
+    today = view.digests[view.day].night_flow
     nights = [digest.night_flow for digest in view.before(HISTORY_DAYS) if digest.night_flow is not None]
-    if view.now.medium != "electricity" or today.night_flow is None or len(nights) < LEAST_HISTORY_DAYS:
-        return False
-    at_night = median(nights)
-    if (NIGHT_HOURS[1] - NIGHT_HOURS[0]) * at_night < BASE_STEPS * view.now.step:
-        return False
-    return today.night_flow <= BASE_TIMES * at_night and today.amount <= BASE_DAY_TIMES * usual.low
+    if view.now.medium != "electricity" or today is None or len(nights) < LEAST_HISTORY_DAYS:
+        return None
+    usually = median(nights)
+    return today / usually if (NIGHT_HOURS[1] - NIGHT_HOURS[0]) * usually >= BASE_STEPS * view.now.step else None
 
 
 def _is_judged(view: View) -> bool:
