@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 import click
 
 from benchmarks.vee.city import Injected, day_of, simulated
-from benchmarks.vee.faults import spoil
-from benchmarks.vee.registers import ZONE, Key, Register, judged
+from benchmarks.vee.faults import as_meant, spoil
+from benchmarks.vee.registers import ZONE, Key, Register, digests_of, judged
 from ingest.metering.vee.episodes import Finding
 from ingest.metering.vee.rules import RULES
 from simulators.month import Month
@@ -94,7 +94,8 @@ def _faulty(institutions: int, seed: int, month: Month, *, details: bool) -> Non
     first, last = day_of(month.start_s), day_of(month.end_s) - 1
     struck = {one.key for one in injected}
     injected = [one for one in injected if first <= one.first and one.last <= last]
-    injected += spoil(registers, month, seed, set(struck))
+    spoilt = spoil(registers, month, seed, set(struck))
+    injected += [as_meant(one, of, digests_of(of, ZONE, one.last).get(one.first)) for one in spoilt for of in (registers[one.key],)]
     injected += [
         Injected("several values for one time", "conflict", key, ZONE.day(at), ZONE.day(at))
         for key, register in sorted(registers.items())
