@@ -10,47 +10,28 @@ import asyncio
 import bisect
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection
 from pydantic import SecretStr
 
-from ingest.intake import AcceptWindow, assess
-from ingest.messages import Message
-from ingest.metering.calendar import HOUR_US
-from ingest.metering.levels import Thresholds
+from benchmarks.settled import LEDGER, ROUND_HOURS, TrueFaults, settled
 from ingest.settings import DatabaseSettings
-from ingest.settlement import settle_round
 from ingest.stack import Stack
-from ingest.storage import decisions
 from ingest.storage.bootstrap import prepare
-from ingest.storage.connection import Connection, connected
-from ingest.storage.decisions import Grounds
-from ingest.storage.registry import load_registry
-from ingest.storage.registry_csv import read_files
-from ingest.storage.registry_import import apply_registry
-from ingest.storage.settlement import open_round
-from ingest.storage.writer import Writer
-from simulators import expected, faults, fleet, ledger, registerfaults, registry, run, scenario, stream
+from simulators import expected, fleet, ledger, run, scenario
 from simulators.device import MILLION, Device
 from simulators.expected import Expected
-from simulators.messages import Outcome
 from simulators.month import HOUR_SECONDS, Month, local
 from simulators.registerfaults import RegisterFault
 from simulators.run import Run
 
 RATES = {"dip": 0.001, "spike": 0.001, "freeze": 0.0005, "unit_slip": 0.0005, "reset": 0.0003, "exchange": 0.0003}
 """Per reading: some two hundred of each in a month of forty institutions."""
-ROUND_HOURS = 3
-LATE_DAYS = 5
-WINDOW = AcceptWindow(62 * 24 * HOUR_US, HOUR_US // 6)
 QUIET = frozenset({"like_days", "unallocated"})
 """Events that speak of silences, not of registers."""
 NOTHING = "(nothing)"
@@ -87,12 +68,9 @@ async def main() -> None:
         )
         prepared = await prepare(stack.postgres.url(), "meterwarden", directory / "passwords")
         settings = DatabaseSettings(url=SecretStr(prepared.uri_with_password("meterwarden_writer")))
-        async with connected(settings) as connection:
-            await apply_registry(connection, read_files(_registry(of, directory)), dry_run=False)
-        true_faults = {device.key: registerfaults.faults(device, of.start_s, of.hours) for device in of.devices}
-        await _month(of, settings, directory / "ledger.sqlite", true_faults)
+        true_faults = await settled(of, settings, directory)
         async with await AsyncConnection.connect(prepared.uri_with_password("meterwarden_owner")) as connection:
-            confusion = await _compared(connection, of, directory / "ledger.sqlite", true_faults)
+            confusion = await _compared(connection, of, directory / LEDGER, true_faults)
             _print(confusion, of, await _counts(connection))
         if options.wrong:
             print("\n".join(confusion.wrong))
@@ -108,68 +86,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _registry(of: Run, directory: Path) -> Path:
-    registry.write(of.fleet, directory / "registry")
-    return directory / "registry"
-
-
-async def _month(of: Run, settings: DatabaseSettings, path: Path, true_faults: dict[Any, list[RegisterFault]]) -> None:
-    """Store and settle the month, some simulated hours at a time."""
-    known = await load_registry(settings)
-    undeclared = sorted(_declarations(true_faults), key=lambda each: each[0])
-    writer = Writer(settings)
-    with ledger.create(path) as book:
-        book.know(of)
-        messages = book.recorded(faults.inject(stream.messages(of), of.scenario.rates, of.fleet.seed, of.fleet.codes))
-        async with connected(settings) as connection:
-            await open_round(connection)
-            for end_s, batch in _batches(messages, of.start_s):
-                await writer.write(assess(batch, known, WINDOW, 2**20))
-                while undeclared and undeclared[0][0] <= end_s:
-                    await _declare(settings, *undeclared.pop(0)[1:])
-                await _settle(connection, end_s)
-            for _, *declaration in undeclared:
-                await _declare(settings, *declaration)
-            await _settle(connection, end_s)
-        book.describe({"complete": "yes"})
-    await writer.close()
-
-
-def _batches(messages: Iterable[Any], start_s: int) -> Iterator[tuple[int, list[Message]]]:
-    """What goes out between two rounds."""
-    kept = (message for message in messages if message.outcome is not Outcome.STATUS)
-    span = ROUND_HOURS * HOUR_SECONDS
-    for number, group in groupby(kept, lambda message: (message.send_at_s - start_s) // span):
-        sent = [Message(each.topic, each.payload, 1, each.retain, 1, 1, each.send_at_s * MILLION) for each in group]
-        yield start_s + (number + 1) * span, sent
-
-
-def _declarations(true_faults: dict[Any, list[RegisterFault]]) -> Iterator[tuple[int, str, RegisterFault]]:
-    """When each exchange is declared, and for which register."""
-    for key, each in true_faults.items():
-        for fault in each:
-            if fault.declared in ("on_time", "late"):
-                yield fault.first_s + (fault.declared == "late") * LATE_DAYS * 24 * HOUR_SECONDS, "/".join(key), fault
-
-
-async def _declare(settings: DatabaseSettings, path: str, fault: RegisterFault) -> None:
-    assert fault.exchange is not None
-    meter, _, name = path.rpartition("/")
-    at = datetime.fromtimestamp(fault.exchange.at, UTC)
-    values = (Decimal(fault.exchange.old_final).scaleb(-3), Decimal(fault.exchange.new_initial).scaleb(-3))
-    async with connected(settings) as connection:
-        register = await decisions.register(connection, meter, name, at)
-        await decisions.exchange(connection, register, at, values, Grounds("simulator", fault.declared))
-
-
-async def _settle(connection: Connection, now_s: int) -> None:
-    while await settle_round(connection, datetime.fromtimestamp(now_s, UTC), 50_000, Thresholds()):
-        pass
-
-
-async def _compared(
-    connection: AsyncConnection[Any], of: Run, path: Path, true_faults: dict[Any, list[RegisterFault]]
-) -> Confusion:
+async def _compared(connection: AsyncConnection[Any], of: Run, path: Path, true_faults: TrueFaults) -> Confusion:
     events = await _events(connection)
     months = await _months(connection)
     confusion = Confusion()
@@ -183,7 +100,7 @@ async def _compared(
 
 
 def _of_register(
-    confusion: Confusion, device: Device, seen: Expected, true_faults: list[RegisterFault], events: list[tuple[str, int, int]]
+    confusion: Confusion, device: Device, seen: Expected, true_faults: Sequence[RegisterFault], events: list[tuple[str, int, int]]
 ) -> None:
     """Every fault takes the events that touch its readings; what is left was found without cause."""
     left = list(events)
@@ -192,7 +109,7 @@ def _of_register(
         mine = [event for event in left if _touches(event, fault, device.interval_s)]
         left = [event for event in left if event not in mine]
         kinds = {kind for kind, _, _ in mine}
-        name = f"{fault.kind}, {fault.declared.replace('_', ' ')}" if fault.declared and fault.declared != "" else fault.kind
+        name = f"{fault.kind}, {fault.declared.replace('_', ' ')}" if fault.declared else fault.kind
         if not _was_seen(fault, counted):
             confusion.unseen += 1
             continue

@@ -12,7 +12,7 @@ from typing import Final
 
 from ingest.metering.calendar import FIRST_DAY, Calendar, Day
 from ingest.metering.vee.digest import BEFORE_US, DayAmount, Digest, Raw, digest
-from ingest.metering.vee.episodes import findings
+from ingest.metering.vee.episodes import findings, never_heard
 from ingest.metering.vee.rules import Signal, judge
 from ingest.metering.vee.view import DAY_US, LOOK_BACK_DAYS, View
 from ingest.storage import vee as store
@@ -34,7 +34,7 @@ async def find_round(connection: Connection, now: datetime, channel_days: int) -
     spans = {channel: _known(due[channel]) for channel, one in channels.items() if due[channel].first <= one.closed}
     if spans:
         await _digest(connection, channels, spans)
-        await _judge(connection, channels, spans)
+        await _judge(connection, channels, spans, now)
     await connection.commit()
     return len(due)
 
@@ -96,7 +96,7 @@ def _of_day(raw: Sequence[Raw], raw_at: Sequence[int], start: int, end: int) -> 
     return raw[bisect_left(raw_at, start - BEFORE_US) : bisect_left(raw_at, end)]
 
 
-async def _judge(connection: Connection, channels: Mapping[int, Judged], spans: Mapping[int, Span]) -> None:
+async def _judge(connection: Connection, channels: Mapping[int, Judged], spans: Mapping[int, Span], now: datetime) -> None:
     """Judge the days due and all days whose window they are in; then make the channels' findings anew."""
     wanted = {
         channel: Span(span.first, min(span.last + 1 + LOOK_BACK_DAYS, channels[channel].closed)) for channel, span in spans.items()
@@ -114,7 +114,10 @@ async def _judge(connection: Connection, channels: Mapping[int, Judged], spans: 
     }
     await store.write_signals(connection, wanted, signals)
     of_channels = await store.signals(connection, wanted)
-    await store.write_findings(connection, {channel: findings(of) for channel, of in of_channels.items()})
+    found = {channel: findings(of) for channel, of in of_channels.items()}
+    for channel, since in (await store.unheard(connection, wanted, now)).items():
+        found[channel] += never_heard(View(channels[channel].closed, channels[channel].facts, {}, unheard_since=since))
+    await store.write_findings(connection, found)
 
 
 def _signals(judged: Judged, span: Span, digests: Mapping[int, Days], channel: int, parts: Iterable[Part]) -> Iterator[Signal]:

@@ -37,12 +37,27 @@ class Reasons:
         span = self.of.span
         return next(self._of_period(span.start_s, span.end_s, ()), None)
 
+    def of_days(self, begin_s: int, end_s: int) -> Reason | None:
+        """Why some whole days are off by more than a display step: what happens inside evens out, what crosses an end does not."""
+        return next(self._of_days(begin_s, end_s), None)
+
+    def _of_days(self, begin_s: int, end_s: int) -> Iterator[Reason]:
+        yield from self._at_the_ends(begin_s, end_s)
+        for edge_s in (begin_s, end_s):
+            yield from self._in_silence(edge_s, edge_s)
+            yield from self._at_edge(edge_s)
+        yield from self._jumped(begin_s, end_s)
+        for edge_s in (begin_s, end_s):
+            yield from self._of_register(edge_s, edge_s)
+        yield from self._of_clock()
+
     def _of_period(self, begin_s: int, end_s: int, edges: tuple[int, ...]) -> Iterator[Reason]:
         yield from self._at_the_ends(begin_s, end_s)
         if edges:
             yield from self._in_silence(begin_s, end_s)
         for edge_s in edges:
             yield from self._at_edge(edge_s)
+        yield from self._jumped(begin_s, end_s)
         yield from self._of_register(begin_s, end_s)
         yield from self._of_clock()
 
@@ -87,10 +102,12 @@ class Reasons:
             return "reading not counted"
         return "dropped reading" if at in self.of.dropped else ""
 
-    def _of_register(self, begin_s: int, end_s: int) -> Iterator[Reason]:
+    def _jumped(self, begin_s: int, end_s: int) -> Iterator[Reason]:
         for start, end in self._jumps:
             if start < end_s and begin_s < end:
                 yield Reason("jump", f"nobody can say what passed from {_shown(start)} to {_shown(end)}")
+
+    def _of_register(self, begin_s: int, end_s: int) -> Iterator[Reason]:
         steps = self.of.steps
         for _, end, still, _ in steps.catch_ups:
             if steps.times[still] < end_s and begin_s < steps.times[end]:

@@ -129,6 +129,12 @@ async def parts(connection: Connection, channels: Iterable[int]) -> dict[int, li
     return found
 
 
+async def unheard(connection: Connection, channels: Iterable[int], now: datetime) -> dict[int, Day]:
+    """Of some channels those whose meter was never heard on a closed day, and since when it is registered."""
+    cursor = await connection.execute(QUERIES["unheard"], {"channel": list(channels), "now": now})
+    return {channel: since.toordinal() for channel, since in await cursor.fetchall()}
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The rows that digests are made of, by channel and in order."""

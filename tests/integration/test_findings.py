@@ -169,6 +169,43 @@ async def test_late_readings_withdraw_what_they_refute(database: Database, tmp_p
     assert one["history"][0]["author"] == "li"
 
 
+async def test_a_meter_never_heard_is_found_until_its_readings_come(database: Database, tmp_path: Path) -> None:
+    """A week after it was registered, ranked, the same after a rebuild, no news from day to day; gone with its first readings."""
+    of = await fleet(database, tmp_path)
+    board = (
+        "SELECT meter, from_day::text, to_day::text, impact_share <= 1, state FROM meterwarden.finding WHERE rule = 'never_heard'"
+    )
+    await database.run("UPDATE metering.meter SET registered_at = '2026-09-30 16:00+00' WHERE code = 'E2'")  # 1 October in Shanghai
+    await store(database, hourly(of["E1"]))
+    await settle_all(database, now=NOW - timedelta(days=14))
+    assert [] == await database.rows(board)
+
+    await settle_all(database, now=NOW - timedelta(days=2))
+    assert [("E2", "2026-10-08", "2026-10-18", True, "open")] == await database.rows(board)
+    assert [(1,)] == await database.rows("SELECT rank::int FROM meterwarden.finding_board WHERE rule = 'never_heard'")
+    await database.run("UPDATE metering.finding SET state = 'acknowledged', author = 'li', reason = 'ordered', state_at = now()")
+    await settle_all(database, now=NOW)
+    shown = [("E2", "2026-10-08", "2026-10-20", True, "acknowledged")]
+    assert shown == await database.rows(board)
+    assert [] == await database.rows("SELECT * FROM meterwarden.finding_history")
+    await forget_and_mark(database.settings)
+    await settle_all(database, now=NOW)
+    assert shown == await database.rows(board)
+
+    await store(database, hourly(of["E2"])[-30:])
+    await settle_all(database, now=NOW)
+    assert ["withdrawn"] == [row[4] for row in await database.rows(board)]
+
+
+async def test_a_meter_that_is_not_in_force_need_not_be_heard(database: Database, tmp_path: Path) -> None:
+    """Taken down before it ever spoke: no finding."""
+    await import_files(database, write_files(tmp_path, meters=[meter("E1", valid_to="2026-10-10"), meter("E2")]))
+    await database.run("UPDATE metering.meter SET registered_at = '2026-09-30 16:00+00'")
+    await settle_all(database, now=NOW)
+
+    assert [("E2",)] == await database.rows("SELECT meter FROM meterwarden.finding WHERE rule = 'never_heard'")
+
+
 async def test_commands_say_what_is_wrong(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown name, an empty reason, an unknown rule: refused in words, nothing changed."""
     assert "no finding 'abc'" in await run(database, monkeypatch, "show", "abc", status=1)

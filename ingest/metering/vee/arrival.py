@@ -1,5 +1,6 @@
-"""What arrives: silent meters, missing readings, another interval than before, keys that several values are claimed for."""
+"""What arrives: meters silent or never heard, missing readings, another interval than before, keys with several values."""
 
+from datetime import date
 from statistics import median
 from typing import Final
 
@@ -17,6 +18,12 @@ INTERVAL_TIMES: Final = 1.5
 """The median interval of the day is so many times longer or shorter than it was on each of the seven days before. Invented."""
 INTERVAL_STEADY: Final = 1.2
 """... on which it varied by less than this factor. Invented."""
+NEVER_HEARD_GRACE_DAYS: Final = 7
+"""A meter may be registered so long before it is commissioned. Invented: a week's work order."""
+NEVER_HEARD_LOAD: Final = 0.1
+"""Of its rated capacity a meter nobody has heard is taken to pass so much, day and night. Invented: it only ranks."""
+NEVER_HEARD_DAYS: Final = 28
+"""... over the days that the board compares with, so that the amount does not grow for ever. As `impact_share`'s."""
 LEAST_READINGS: Final = 4
 """With fewer readings a day has no median interval. Invented."""
 
@@ -33,6 +40,14 @@ def silent(view: View) -> Found | None:
         return None
     severity = Severity.CRITICAL if days >= SILENT_CRITICAL_DAYS else Severity.WARNING
     return Found(severity, round(24 * view.per_hour()), {"days": days})
+
+
+def never_heard(view: View) -> Found | None:
+    """Registered for a week and longer, and nothing was ever received: never commissioned, or under another name."""
+    if view.unheard_since is None or view.day < view.unheard_since + NEVER_HEARD_GRACE_DAYS:
+        return None
+    amount = NEVER_HEARD_LOAD * view.now.capacity * 24 * NEVER_HEARD_DAYS
+    return Found(Severity.WARNING, round(amount), {"registered_on": date.fromordinal(view.unheard_since).isoformat()})
 
 
 def missing(view: View) -> Found | None:

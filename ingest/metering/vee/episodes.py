@@ -5,13 +5,14 @@ were settled nor a rebuild changes any.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
 from ingest.metering.calendar import Day
-from ingest.metering.vee.rules import Signal
-from ingest.metering.vee.view import Evidence, Severity
+from ingest.metering.vee.arrival import NEVER_HEARD_GRACE_DAYS
+from ingest.metering.vee.rules import Signal, judge
+from ingest.metering.vee.view import Evidence, Severity, View
 
 JOINED_DAYS: Final = 3
 """Two signals of one rule at most so many days apart belong to one finding. Invented: a weekend does not cut a fault in two."""
@@ -44,6 +45,14 @@ def findings(signals: Iterable[Signal]) -> list[Finding]:
             run.append(signal)
         found.append(_finding(run))
     return found
+
+
+def never_heard(view: View) -> list[Finding]:
+    """What a view says of a meter that was never heard: one finding since its grace ended, for no day differs from another."""
+    if view.unheard_since is None:
+        return []
+    first = view.unheard_since + NEVER_HEARD_GRACE_DAYS
+    return [replace(finding, from_day=first, days=view.day - first + 1) for finding in findings(judge(view))]
 
 
 def _finding(run: list[Signal]) -> Finding:

@@ -28,6 +28,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "frozen": Rule(shape.frozen, (INFO,)),
     "catch_up": Rule(shape.catch_up),
     "silent": Rule(arrival.silent, (WARNING, CRITICAL)),
+    "never_heard": Rule(arrival.never_heard),
     "missing": Rule(arrival.missing, (INFO,)),
     "interval_change": Rule(arrival.interval, (INFO,)),
     "conflict": Rule(arrival.conflict),

@@ -6,6 +6,7 @@ from typing import Final
 
 from ingest.metering.vee.digest import Digest, Jump
 from ingest.metering.vee.view import (
+    EXPORT,
     HISTORY_DAYS,
     WEEK,
     Facts,
@@ -34,8 +35,9 @@ def unit_slip(view: View) -> Found | None:
 
 
 def _of_the_day(view: View) -> Found | None:
+    """Of what a roof feeds back days are not compared: from a cloudy week to a bright one it grows a thousandfold by itself."""
     today, before = view.today, view.usual
-    if today is None or before is None or not today.is_full or today.amount <= 0 or before.mean <= 0:
+    if today is None or before is None or not today.is_full or today.amount <= 0 or before.mean <= 0 or view.now.register == EXPORT:
         return None
     factor = today.amount / before.like(view.day) if before.like(view.day) else 0.0
     for slip in (float(SLIP), 1 / SLIP):

@@ -5,6 +5,7 @@ from typing import Final
 from ingest.metering.calendar import HOUR_US
 from ingest.metering.vee.digest import Digest
 from ingest.metering.vee.view import (
+    EXPORT,
     HISTORY_DAYS,
     LEAST_HISTORY_DAYS,
     Found,
@@ -19,9 +20,9 @@ SPIKE_OVER_THIRD: Final = 1.8
 """The highest interval exceeds the third-highest by more than 180 % of it. The comparison is Oracle's (S70); the number is said
 to be California's, unverified.
 """
-SPIKE_OVER_HISTORY: Final = 1.5
-"""... and the highest interval of any day before by half: intermittent use repeats itself. Invented; without it hundreds of real
-hours in public series are flagged.
+SPIKE_OVER_HISTORY: Final = 2.0
+"""... and stands out twice as far as the highest hour of any day before, for intermittent use repeats itself. How far hours stand
+out hardly changes with the season, how high they are does. Invented; without it hundreds of hours in public series are flagged.
 """
 LEAST_STEPS: Final = 20
 """Smaller amounts than so many display steps have no shape. Invented."""
@@ -46,10 +47,10 @@ GAP_TIMES: Final = 2.0
 
 
 def spike(view: View) -> Found | None:
-    """The highest interval of the day stands alone, and no day before had one near it."""
+    """The highest interval of the day stands alone, and further out than on any day before; a charger's also above all of them."""
     today, earlier = view.today, _with_hours(view)
     if (
-        view.now.register == "energy_export_kwh"
+        view.now.register == EXPORT
         or today is None
         or today.hour_max is None
         or today.hour_third is None
@@ -58,10 +59,16 @@ def spike(view: View) -> Found | None:
         return None
     top = max(digest.hour_max or 0 for digest in earlier)
     excess = today.hour_max - today.hour_third
-    least = max(SPIKE_OVER_THIRD * today.hour_third, LEAST_STEPS * view.now.step)
-    if excess <= least or today.hour_max <= SPIKE_OVER_HISTORY * top:
+    before = max((digest.hour_max or 0) - (digest.hour_third or 0) for digest in earlier)
+    least = max(SPIKE_OVER_THIRD * today.hour_third, SPIKE_OVER_HISTORY * before, LEAST_STEPS * view.now.step)
+    if excess <= least or (view.now.medium == "charger" and today.hour_max <= top):
         return None
-    evidence = {"highest": units(today.hour_max), "third_highest": units(today.hour_third), "highest_before": units(top)}
+    evidence = {
+        "highest": units(today.hour_max),
+        "third_highest": units(today.hour_third),
+        "highest_before": units(top),
+        "furthest_out_before": units(before),
+    }
     return Found(Severity.WARNING, excess, evidence)
 
 

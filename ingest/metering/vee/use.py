@@ -5,18 +5,34 @@ uses most, or least: so a public holiday (a workday that looks like a Sunday) an
 Monday) are ordinary. The distance must also exceed what days usually vary by, so that no flat percentage decides.
 """
 
+from statistics import median
 from typing import Final
 
-from ingest.metering.vee.view import Found, Severity, View, units
+from ingest.metering.vee.digest import NIGHT_HOURS
+from ingest.metering.vee.view import EXPORT, HISTORY_DAYS, LEAST_HISTORY_DAYS, Found, Severity, Usual, View, units
 
 HIGH_TIMES: Final = {"electricity": 2.5, "water": 3.0}
 """Times the busiest weekday's median. Invented, tuned on the simulated city: a hot spell doubles a whole building."""
-LOW_TIMES: Final = {"electricity": 0.2, "water": 0.1}
-"""Times the quietest weekday's median. Invented, tuned likewise: in the vacations a school uses a quarter of a Sunday."""
+HIGH_BASE_TIMES: Final = 2.5
+"""What runs at night has grown to so many times its median: a hot spell lifts days more than nights, a register that counts the
+multiple lifts both. Invented; with 2 a heat wave's nights are called high.
+"""
+HIGH_BASE_DAY_TIMES: Final = 1.5
+"""... while the day came to at least so many times the busiest weekday's median. Invented."""
+LOW_TIMES: Final = {"electricity": 0.15, "water": 0.1}
+"""Times the quietest weekday's median. Invented, tuned likewise: in the vacations a school uses a fifth of a Sunday."""
+LOW_SPREADS: Final = 4.0
+"""... and below it by so many robust spreads of the days at rest. Invented: it is a rest day's limit, not a workday's."""
+BASE_TIMES: Final = 0.15
+"""What runs at night has fallen to this part of its median: a building that rests still has its base load, a current transformer
+that lost its contact has not. Invented.
+"""
+BASE_DAY_TIMES: Final = 0.25
+"""... while the day came to at most this part of the quietest weekday's median. Invented."""
+BASE_STEPS: Final = 10
+"""A usual night of fewer display steps tells nothing. Invented."""
 AIR_CONDITIONING: Final = "B"
 """First letter of sub-items whose use is the weather's: within a week of May it rises sixfold. High use of them is not judged."""
-EXPORT: Final = "energy_export_kwh"
-"""What a roof feeds back is weather less use: a holiday multiplies it. Not judged, nor are chargers, which stand idle for days."""
 SPREADS: Final = 6.0
 """Times the robust spread of days about their weekday's median. Invented: as rare as six standard deviations."""
 STEPS: Final = 50
@@ -26,14 +42,16 @@ SLIPS_FROM: Final = 400.0
 
 
 def high(view: View) -> Found | None:
-    """A day's amount is at least 2.5 times (water: three times) the busiest weekday's median, and six spreads above it."""
+    """A day is six spreads above the busiest weekday's median, and 2.5 times it (water: three) or its base load has multiplied."""
     today, usual = view.today, view.usual
     if today is None or usual is None or not _is_judged(view) or _is_weather(view):
         return None
     if today.amount >= SLIPS_FROM * max(usual.high, 1):
         return None
     excess = today.amount - usual.high
-    if today.amount < HIGH_TIMES[view.now.medium] * usual.high or excess < SPREADS * usual.spread or excess < _least(view):
+    if excess < SPREADS * usual.spread or excess < _least(view):
+        return None
+    if today.amount < HIGH_TIMES[view.now.medium] * usual.high and not _multiplies_base(view, usual):
         return None
     if excess > usual.mean * 9:
         return Found(Severity.CRITICAL, round(excess), _evidence(view, usual.high))
@@ -41,14 +59,42 @@ def high(view: View) -> Found | None:
 
 
 def low(view: View) -> Found | None:
-    """A day's amount is above zero, at most a fifth (water: a tenth) of the quietest weekday's median, and six spreads below it."""
+    """A day's amount is above zero and below what days at rest come to, or its base load has gone: a part is not counted."""
     today, usual = view.today, view.usual
     if today is None or usual is None or not _is_judged(view) or view.now.exports or today.amount <= 0:
         return None
-    lack = usual.low - today.amount
-    if today.amount > LOW_TIMES[view.now.medium] * usual.low or lack < SPREADS * usual.spread or lack < _least(view):
+    if usual.low - today.amount < _least(view) or not (_is_below_rest(view, usual) or _lacks_base(view, usual)):
         return None
-    return Found(Severity.WARNING, round(usual.like(view.day) - today.amount), _evidence(view, usual.low))
+    evidence = {**_evidence(view, usual.low), "night_flow_per_hour": units(today.night_flow or 0)}
+    return Found(Severity.WARNING, round(usual.like(view.day) - today.amount), evidence)
+
+
+def _is_below_rest(view: View, usual: Usual) -> bool:
+    """At most 0.15 (water: 0.1) of the quietest weekday's median, and four spreads of the days at rest below it."""
+    amount = view.digests[view.day].amount
+    return amount <= LOW_TIMES[view.now.medium] * usual.low and usual.low - amount >= LOW_SPREADS * usual.rest_spread
+
+
+def _lacks_base(view: View, usual: Usual) -> bool:
+    """At most a quarter of the quietest weekday's median, and at night at most 0.15 of what usually runs; water may rest then."""
+    times = _base_times(view)
+    return times is not None and times <= BASE_TIMES and view.digests[view.day].amount <= BASE_DAY_TIMES * usual.low
+
+
+def _multiplies_base(view: View, usual: Usual) -> bool:
+    """At least 1.5 times the busiest weekday's median, and at night 2.5 times what usually runs."""
+    times = _base_times(view)
+    return times is not None and times >= HIGH_BASE_TIMES and view.digests[view.day].amount >= HIGH_BASE_DAY_TIMES * usual.high
+
+
+def _base_times(view: View) -> float | None:
+    """What ran at night over what usually does; None where that is not known, too little to tell, or water's."""
+    today = view.digests[view.day].night_flow
+    nights = [digest.night_flow for digest in view.before(HISTORY_DAYS) if digest.night_flow is not None]
+    if view.now.medium != "electricity" or today is None or len(nights) < LEAST_HISTORY_DAYS:
+        return None
+    usually = median(nights)
+    return today / usually if (NIGHT_HOURS[1] - NIGHT_HOURS[0]) * usually >= BASE_STEPS * view.now.step else None
 
 
 def _is_judged(view: View) -> bool:

@@ -16,8 +16,12 @@ HISTORY_DAYS: Final = 42
 """What is usual is told from this many days before: six of every weekday. Invented; a Canadian training text averages three."""
 LEAST_HISTORY_DAYS: Final = 14
 """With fewer full days a meter is new, and nothing is called unusual. Invented: two of every weekday."""
+EXPORT: Final = "energy_export_kwh"
+"""What a roof feeds back is weather less use: a holiday multiplies it. Its days are not judged, nor are idle chargers'."""
 DAY_US: Final = 24 * HOUR_US
 WEEK: Final = 7
+REST_TIMES: Final = 1.5
+"""Weekdays up to so many times the quietest are days at rest. Invented."""
 ROBUST: Final = 1.4826
 """A normal distribution's standard deviation over its median absolute deviation."""
 
@@ -77,6 +81,8 @@ class Usual:
     by_weekday: Mapping[int, float]
     spread: float
     """Robust standard deviation of a day about the median of its weekday."""
+    rest_spread: float
+    """The same of the days at rest alone: weekdays that use little more than the quietest, for busy days vary by more."""
     days: int
 
     @cached_property
@@ -110,6 +116,8 @@ class View:
     """The tariff registers of the same meter, where this is its total register."""
     children: Sequence[Days] = field(default=())
     """The same register of the meters behind this one, check meters left out."""
+    unheard_since: Day | None = None
+    """Since when a meter is registered of which nothing was ever received."""
 
     @cached_property
     def now(self) -> Facts:
@@ -146,8 +154,10 @@ def usual(days: Sequence[Digest]) -> Usual | None:
     if len(full) < LEAST_HISTORY_DAYS:
         return None
     by_weekday = medians_by_weekday([(digest.day, digest.amount) for digest in full])
-    spread = median(abs(digest.amount - by_weekday[digest.day % WEEK]) for digest in full)
-    return Usual(by_weekday, ROBUST * spread, len(full))
+    quiet = REST_TIMES * min(by_weekday.values())
+    apart = [(abs(digest.amount - middle), middle <= quiet) for digest in full for middle in (by_weekday[digest.day % WEEK],)]
+    spread, rest = median(each for each, _ in apart), median(each for each, at_rest in apart if at_rest)
+    return Usual(by_weekday, ROBUST * spread, ROBUST * rest, len(full))
 
 
 def medians_by_weekday(numbers: Sequence[tuple[Day, float]]) -> dict[int, float]:

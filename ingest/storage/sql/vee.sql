@@ -80,6 +80,20 @@ ORDER BY channel.channel, version.valid_from
 SELECT whole, part, kind, greatest(valid_from, '1970-01-01'), least(valid_to, '2200-01-01')
 FROM metering.channel_part WHERE whole = ANY (%(channel)s) ORDER BY whole, kind, part, valid_from
 
+-- name: unheard
+-- Main registers in force that no closed day knows anything of, nor any charging session; since when we were told of the meter.
+SELECT channel.channel, (greatest(min(version.valid_from), meter.registered_at) AT TIME ZONE region.timezone)::date
+FROM metering.channel
+JOIN metering.meter USING (meter)
+JOIN metering.meter_version AS version USING (meter)
+JOIN metering.institution USING (institution)
+JOIN metering.region USING (region)
+WHERE channel.channel = ANY (%(channel)s) AND channel.register IN ('energy_import_kwh', 'volume_m3')
+  AND NOT EXISTS (SELECT FROM metering.channel_digest AS digest WHERE digest.channel = channel.channel)
+  AND NOT EXISTS (SELECT FROM metering.session_statement AS statement WHERE statement.meter = channel.meter)
+GROUP BY channel.channel, meter.registered_at, region.timezone
+HAVING max(version.valid_to) > metering.local_midnight((%(now)s AT TIME ZONE region.timezone)::date - 1, region.timezone)
+
 -- name: digest_readings
 -- Stored readings. Which of a disputed key's values came first is chance, and an edited one was judged already: neither is evidence.
 -- OFFSET 0 keeps it an index look-up a range.
@@ -183,7 +197,7 @@ INSERT INTO metering.finding_history (rule, channel, from_day, change, author, r
 SELECT there.rule, there.channel, there.from_day, CASE WHEN there.found THEN 'evidence' ELSE 'found_again' END, 'meterwarden',
        'the rows changed', new.to_day, new.severity, new.impact, new.evidence
 FROM metering.finding AS there JOIN new_finding AS new USING (rule, channel, from_day)
-WHERE there.state_at IS NOT NULL
+WHERE there.state_at IS NOT NULL AND NOT (there.found AND there.rule = 'never_heard')  -- that goes on from day to day: no news
   AND (there.to_day, there.days, there.severity, there.impact, there.evidence, there.found)
       IS DISTINCT FROM (new.to_day, new.days, new.severity, new.impact, new.evidence, true)
 
