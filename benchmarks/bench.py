@@ -25,7 +25,7 @@ from ingest.stack import Stack, free_port
 from ingest.storage.bootstrap import Prepared, prepare
 from simulators.load import GATEWAY, INSTITUTION, Load
 
-READY_SECONDS: Final = 60.0
+READY_SECONDS: Final = 120.0
 DONE_SECONDS: Final = 300.0
 LONGEST_POLL_SECONDS: Final = 0.2
 SHORTEST_POLL_SECONDS: Final = 0.02
@@ -152,8 +152,17 @@ class Service:
                 await asyncio.sleep(SHORTEST_POLL_SECONDS)
         self._acknowledged_before = await self._acknowledged()
 
+    async def begun(self) -> float:
+        """Wait for the first acknowledged messages of a service that is not ready yet; how many there are. The others count."""
+        async with asyncio.timeout(READY_SECONDS):
+            while not self._acknowledged_before:
+                with suppress(aiohttp.ClientError):
+                    self._acknowledged_before = await self._acknowledged()
+                await asyncio.sleep(SHORTEST_POLL_SECONDS)
+        return self._acknowledged_before
+
     async def acknowledged(self, messages: int) -> None:
-        """Wait until so many more messages than at the start are committed and acknowledged.
+        """Wait until so many more messages are committed and acknowledged than at the last such wait, or the beginning.
 
         It asks seldom while far from there: every question costs the service a millisecond or two.
         """
@@ -163,6 +172,7 @@ class Service:
                 per_second = done / (time.monotonic() - started)
                 left = (messages - done) / per_second if per_second else LONGEST_POLL_SECONDS
                 await asyncio.sleep(min(max(left / 2, SHORTEST_POLL_SECONDS), LONGEST_POLL_SECONDS))
+        self._acknowledged_before += messages
 
     async def _is_ready(self, client: aiohttp.ClientSession) -> bool:
         if self.process.returncode is not None:
@@ -180,18 +190,20 @@ class Service:
 
 
 @asynccontextmanager
-async def service(bench: Bench, identifier: str = "", *, keep: bool = False, **settings: str) -> AsyncIterator[Service]:
-    """The service, ready; ended in order. The broker then forgets its session, unless that is to be kept: it would queue."""
+async def service(
+    bench: Bench, identifier: str = "", *, until_ready: bool = True, keep: bool = False) -> AsyncIterator[Service]:
+    """The service, ready unless told otherwise; ended in order. The broker forgets its session, else it would queue; unless it is kept."""
     port, log = free_port(), bench.directory / "service.log"
     identifier = identifier or f"bench-{secrets.token_hex(3)}"
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ingest", "run",
-            env=_environment(bench, port, identifier, settings), stdout=output, stderr=output,
+            env=_environment(bench, port, identifier), stdout=output, stderr=output,
         )  # fmt: skip
     try:
         running = Service(process, port, identifier)
-        await running.ready()
+        if until_ready:
+            await running.ready()
         yield running
     except BaseException:
         bench.say("\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]))
@@ -205,7 +217,7 @@ async def service(bench: Bench, identifier: str = "", *, keep: bool = False, **s
                 pass
 
 
-def _environment(bench: Bench, port: int, identifier: str, settings: dict[str, str]) -> dict[str, str]:
+def _environment(bench: Bench, port: int, identifier: str) -> dict[str, str]:
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("METERWARDEN_")},
         **bench.prepared.environment,
@@ -217,5 +229,4 @@ def _environment(bench: Bench, port: int, identifier: str, settings: dict[str, s
         "METERWARDEN_SETTLEMENT__ENABLED": "false",
         "METERWARDEN_CANARY__EVERY_SECONDS": "3600",  # it flies once, before the service is ready
         "METERWARDEN_CANARY__WITHIN_SECONDS": "7200",
-        **settings,
     }

@@ -56,13 +56,13 @@ async def generator(bench: Bench, load: Load, kind: str = "load", *, rate: float
 
 
 @asynccontextmanager
-async def consumer(bench: Bench, client: str, messages: int) -> AsyncIterator[Process]:
-    """A null consumer (`own`, `paho`, `aiomqtt`), subscribed."""
+async def consumer(bench: Bench, client: str, messages: int, identifier: str = "") -> AsyncIterator[Process]:
+    """A null consumer (`own`, `paho`, `aiomqtt`), subscribed; `own` takes up a session that it left under its identifier."""
     asked = {
         "client": client,
         "port": bench.stack.mosquitto.port,
         "password_file": str(bench.stack.password_file("ingest")),
-        "identifier": f"null-{client}-{secrets.token_hex(3)}",
+        "identifier": identifier or f"null-{client}-{secrets.token_hex(3)}",
         "messages": messages,
     }
     async with _started("benchmarks.consumer", asked) as process:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Run
-from benchmarks.scenarios import copy, line
+from benchmarks.scenarios import backlog, copy, fleet, latency, line, settlement
 
 Runs = Callable[[Bench, Set[str]], AsyncIterator[Run]]
 
@@ -29,6 +29,10 @@ class Group(NamedTuple):
 GROUPS: Final = (
     Group(("copy",), copy.run),
     Group(line.NAMES, line.run),
+    Group(("latency",), latency.run),
+    Group(("backlog",), backlog.run),
+    Group(("settle", "settle-backlog"), settlement.run),
+    Group(("fleet", "start"), fleet.run),
 )
 EXTRA: Final = ("city",)
 """Only when asked for by name."""

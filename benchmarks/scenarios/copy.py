@@ -1,7 +1,7 @@
 """The storage writer alone, from memory, beside plain COPY of the same kind of rows into the same table.
 
-Plain COPY is given bytes that were encoded beforehand, in the writer's order, and commits as often: all the database takes from one
-connection. The variants run in turn, each on rows of its own, so that all of them see the table grow.
+Plain COPY is given the same rows, sorted, in the same batches: encode, COPY, commit. "copy encoded" is given bytes: all the database
+takes from one connection. The variants run in turn, each on rows of its own, so that all of them see the table grow.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
@@ -32,7 +32,8 @@ async def run(bench: Bench, _wanted: Set[str]) -> AsyncIterator[Run]:
     for _ in range(bench.sizes.copy_repeats):
         fresh = _batches(bench, READINGS_EACH)
         yield await _written("copy", bench, fresh)
-        yield await _copied(bench, _batches(bench, READINGS_EACH))
+        yield await _copied("copy plain", bench, _batches(bench, READINGS_EACH), encoded=False)
+        yield await _copied("copy encoded", bench, _batches(bench, READINGS_EACH), encoded=True)
         yield await _written("copy in singles", bench, _batches(bench, 1))
         yield await _written("copy 1 % duplicates", bench, _with_duplicates(_batches(bench, READINGS_EACH), fresh))
         yield await _written("copy all duplicates", bench, fresh)
@@ -67,17 +68,22 @@ async def _written(name: str, bench: Bench, batches: Batches) -> Run:
         await writer.close()
 
 
-async def _copied(bench: Bench, batches: Batches) -> Run:
-    encoded = [binary.readings(sorted(row for assessed in batch for row in assessed.rows)) for batch in batches]
+async def _copied(name: str, bench: Bench, batches: Batches, *, encoded: bool) -> Run:
+    rows = [sorted(row for assessed in batch for row in assessed.rows) for batch in batches]
     connection = await connect(bench.writer)
 
-    async def copy(rows: bytes) -> None:
+    async def copy(binary_rows: bytes) -> None:
         async with connection.cursor() as cursor, cursor.copy(QUERIES["copy_readings"]) as copying:
-            await copying.write(rows)
+            await copying.write(binary_rows)
         await connection.commit()
 
+    async def encode_and_copy(batch: list[Row]) -> None:
+        await copy(binary.readings(batch))
+
     try:
-        return await _measured("copy plain", bench, encoded, copy)
+        if encoded:
+            return await _measured(name, bench, list(map(binary.readings, rows)), copy)
+        return await _measured(name, bench, rows, encode_and_copy)
     finally:
         await connection.close()
 

@@ -1,0 +1,55 @@
+"""What the number of registered meters costs: CPU a reading and memory at one message rate, and the start to ready.
+
+The messages are of meters far apart in the registry. The rate is low enough for the largest fleet; batches are small then, so a reading
+costs more than at full rate, at every size alike.
+"""
+
+import time
+from collections.abc import AsyncIterator, Set
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from benchmarks.bench import Bench, Service, service
+from benchmarks.clients import generator
+from benchmarks.figures import Run
+from benchmarks.usage import Account, cpu_seconds
+from ingest.storage.bootstrap import prepare
+
+REPEATS: Final = 2
+
+
+async def run(bench: Bench, wanted: Set[str]) -> AsyncIterator[Run]:
+    """From the smallest fleet to the largest, in a database of their own; the largest also when only the start is wanted."""
+    prepared = await prepare(bench.stack.postgres.url(), "fleet", bench.directory / "passwords")
+    own = replace(bench, prepared=prepared, registered=0)
+    sizes = bench.sizes.fleets if "fleet" in wanted else bench.sizes.fleets[-1:]
+    for meters in sizes:
+        bench.say(f"registering {meters:,} meters")
+        await own.register(meters)
+        began = time.monotonic()
+        async with service(own) as running:
+            if "start" in wanted and meters == sizes[-1]:
+                yield Run(f"start {meters}", {"ready_s": time.monotonic() - began, "ready_cpu_s": running.cpu_seconds,
+                                              "rss_mib": running.rss_mib})  # fmt: skip
+            for _ in range(REPEATS if "fleet" in wanted else 0):
+                yield await _paced(own, meters, running)
+
+
+async def _paced(bench: Bench, meters: int, running: Service) -> Run:
+    sizes = bench.sizes
+    load = replace(bench.load(sizes.fleet_messages), meters=meters)
+    async with generator(bench, load, "spread", rate=sizes.fleet_rate) as publishing:
+        account = Account({
+            **bench.servers(), "ingest": lambda: running.cpu_seconds, "generator": partial(cpu_seconds, publishing.pid),
+        })  # fmt: skip
+        publishing.begin()
+        await running.acknowledged(sizes.fleet_messages)
+        seconds, spent, cores = account.seconds, account.spent(), account.cores()
+        await publishing.told()
+        return Run(f"fleet {meters}", {
+            "readings_per_s": sizes.fleet_messages / seconds,
+            "ingest_cpu_us": spent["ingest"] / sizes.fleet_messages * 1e6,
+            "database_cpu_us": spent["database"] / sizes.fleet_messages * 1e6,
+            "rss_mib": running.rss_mib,
+        }, cores)  # fmt: skip
