@@ -75,7 +75,9 @@ async def _run(prepared: Bench, only: set[str], say: Say) -> list[Run]:
 
 
 async def _servers(prepared: Bench) -> dict[str, Any]:
-    rows = await prepared.execute("SELECT current_setting('server_version'), extversion FROM pg_extension WHERE extname = 'timescaledb'")
+    rows = await prepared.execute(
+        "SELECT current_setting('server_version'), extversion FROM pg_extension WHERE extname = 'timescaledb'"
+    )
     return {"postgresql": rows[0][0], "timescaledb": rows[0][1], "mosquitto": await prepared.broker_version()}
 
 

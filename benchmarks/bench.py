@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from pydantic import SecretStr
 
 from benchmarks.sizes import Sizes
-from benchmarks.usage import cpu_seconds, rss_mib, tree_cpu_seconds
+from benchmarks.usage import Account, cpu_seconds, rss_mib, tree_cpu_seconds
 from ingest.settings import DatabaseSettings
 from ingest.stack import Stack, free_port
 from ingest.storage.bootstrap import Prepared, prepare
@@ -29,6 +29,7 @@ READY_SECONDS: Final = 120.0
 DONE_SECONDS: Final = 300.0
 LONGEST_POLL_SECONDS: Final = 0.2
 SHORTEST_POLL_SECONDS: Final = 0.02
+NO_SETTINGS: Final[Mapping[str, str]] = {}
 SERVER_EXTRA: Final = "\ntrack_commit_timestamp = on  # the latency scenario reads from it when a row was committed\n"
 
 FLEET: Final = """
@@ -92,12 +93,13 @@ class Bench:
         self._next += load.duration() + load.interval
         return load
 
-    def servers(self) -> dict[str, Callable[[], float]]:
-        """CPU counters of broker and database, the latter with all its processes."""
+    def account(self, **processes: Callable[[], float]) -> Account:
+        """An account of broker, database (all its processes) and others by name; without `ingest` this process plays its part."""
         broker, database = self.stack.mosquitto.process, self.stack.postgres.process
         assert broker is not None
         assert database is not None
-        return {"broker": lambda: cpu_seconds(broker.pid), "database": lambda: tree_cpu_seconds(database.pid)}
+        servers = {"broker": lambda: cpu_seconds(broker.pid), "database": lambda: tree_cpu_seconds(database.pid)}
+        return Account({**servers, **processes}, own=None if processes else "ingest")
 
     async def broker_version(self) -> str:
         """As the broker states it."""
@@ -135,7 +137,6 @@ class Service:
         self._port = port
         self._acknowledged_before = 0.0
 
-    @property
     def cpu_seconds(self) -> float:
         """CPU time so far."""
         return cpu_seconds(self.process.pid)
@@ -191,14 +192,15 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    bench: Bench, identifier: str = "", *, until_ready: bool = True, keep: bool = False) -> AsyncIterator[Service]:
-    """The service, ready unless told otherwise; ended in order. The broker forgets its session, else it would queue; unless it is kept."""
+    bench: Bench, identifier: str = "", *, until_ready: bool = True, keep: bool = False, settings: Mapping[str, str] = NO_SETTINGS
+) -> AsyncIterator[Service]:
+    """The service, ready unless told otherwise, ended in order. The broker then forgets its session, unless told to keep it."""
     port, log = free_port(), bench.directory / "service.log"
     identifier = identifier or f"bench-{secrets.token_hex(3)}"
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "ingest", "run",
-            env=_environment(bench, port, identifier), stdout=output, stderr=output,
+            env={**_environment(bench, port, identifier), **settings}, stdout=output, stderr=output,
         )  # fmt: skip
     try:
         running = Service(process, port, identifier)

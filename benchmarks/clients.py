@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from benchmarks.bench import Bench
+from benchmarks.usage import cpu_seconds
 from simulators.load import Load
 
 MOST_SECONDS: Final = 300.0
@@ -22,19 +23,18 @@ class Process:
         """Started by `_started`."""
         self._process = process
 
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
+    def cpu_seconds(self) -> float:
+        """CPU time so far."""
+        return cpu_seconds(self._process.pid)
 
     def begin(self) -> None:
         """Give the word."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
 
-    async def told(self) -> dict[str, float]:
+    async def told(self, most_seconds: float = MOST_SECONDS) -> dict[str, float]:
         """What it measured, once it has."""
-        async with asyncio.timeout(MOST_SECONDS):
+        async with asyncio.timeout(most_seconds):
             return dict(json.loads(await _line(self._process)))
 
 

@@ -42,9 +42,7 @@ class Asked:
     @property
     def settings(self) -> BrokerSettings:
         """As the service has them; the filters are its own."""
-        return BrokerSettings(
-            port=self.port, username=USER, password_file=self.password_file, client_identifier=self.identifier
-        )
+        return BrokerSettings(port=self.port, username=USER, password_file=self.password_file, client_identifier=self.identifier)
 
     @property
     def password(self) -> str:
@@ -141,7 +139,7 @@ def with_paho(asked: Asked) -> None:
 
 
 def _receive_maximum(asked: Asked) -> Properties:
-    properties = Properties(PacketTypes.CONNECT)
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.ReceiveMaximum = asked.settings.receive_maximum
     return properties
 

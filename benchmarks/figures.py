@@ -40,7 +40,7 @@ def typical(runs: Sequence[Run], of: Measure) -> float | None:
 
 
 def ratio(runs: Sequence[Run], above: Measure, below: Measure) -> float | None:
-    """One figure over another: the median of the pairs where both ran equally often, else of each side; None where one is missing."""
+    """One figure over another: the median of the pairs where both ran equally often, else of each side; None if one is missing."""
     ones, others = values(runs, above), values(runs, below)
     if not ones or not others or not all(others):
         return None

@@ -1,21 +1,29 @@
-"""The load generator's process: one JSON argument says what to publish, `ready` on stdout that it can, a line on stdin lets it begin.
+"""The load generator's process: one JSON argument says what to publish, `ready` that it can, a line on stdin lets it begin.
 
 At the end a line of JSON says how fast it was and what it could have done at most.
 """
 
 import asyncio
+import gc
+import heapq
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
 from schemas import topics
+from simulators import charging, fleet, stream
+from simulators import run as runs
 from simulators.load import EPOCH, INSTITUTION, Load, generate, meter_code
+from simulators.month import Month
+from simulators.scenario import Scenario
 from simulators.session import Broker
 
+SEED = 1
 STRIDE = 7_919
 """A prime: readings of one meter after another would find all they need in the processor's caches."""
 
@@ -45,7 +53,20 @@ class Spread(Load):
             yield topics.meter_reading(INSTITUTION, "electricity", meter_code(meter)), payload
 
 
-KINDS = {"load": Load, "stamped": Stamped, "spread": Spread}
+@dataclass(frozen=True, slots=True)
+class City(Load):
+    """The last closed month of a simulated city; `meters` is the number of institutions, `messages` follows from it."""
+
+    def published(self) -> Iterator[tuple[str, bytes]]:
+        """Topic and payload of every message that intake subscribes to, in the order of simulated time."""
+        run = runs.build(fleet.build(self.meters, SEED, Month.last_closed(self.start)), Scenario())
+        gc.freeze()
+        gc.set_threshold(200_000, 50, 1_000)  # millions of tuples and no cycles
+        sent = heapq.merge(stream.messages(run), charging.messages(run), key=attrgetter("send_at_s"))
+        return ((message.topic, message.payload) for message in sent if not message.topic.endswith("/status"))
+
+
+KINDS = {"load": Load, "stamped": Stamped, "spread": Spread, "city": City}
 
 
 def main() -> None:
@@ -59,6 +80,7 @@ def main() -> None:
     sys.stdin.readline()
     measured = asyncio.run(generate(load, broker, rate=asked["rate"]))
     print(json.dumps({
+        "messages": measured.messages,
         "messages_per_s": measured.messages_per_second,
         "ceiling_per_s": measured.ceiling_per_second,
         "cpu_us": measured.cpu_seconds / measured.messages * 1e6,

@@ -1,12 +1,11 @@
-"""A finished benchmark -> tables: on the terminal, and as Markdown by `python -m benchmarks.report < results.json`. Pure but for main."""
+"""A finished benchmark -> tables: on the terminal, and as Markdown by `python -m benchmarks.report < results.json`. Pure."""
 
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from benchmarks.figures import Run, bottleneck, typical, typical_cores
-from benchmarks.figures import Measure
+from benchmarks.figures import Measure, Run, bottleneck, typical, typical_cores
 from benchmarks.targets import TARGETS, Target, Verdict, verdicts
 
 PARTS: Final = ("broker", "ingest", "database", "generator", "elsewhere")
@@ -97,7 +96,8 @@ def main() -> None:
     read = json.load(sys.stdin)
     runs, hardware = runs_of(read), read["hardware"]
     versions = ", ".join(f"{name} {version}" for name, version in read["versions"].items())
-    print(f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gib']} GiB of memory, Linux {hardware['kernel']}; {versions}.")
+    print(f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gib']} GiB of memory, Linux {hardware['kernel']};")
+    print(f"{versions}.")
     print(f"Size `{read['size']}`, {read['started']} UTC, {read['seconds']:.0f} s in all.\n")
     print(markdown(target_rows(verdicts(runs, TARGETS))))
     print()

@@ -35,12 +35,14 @@ def rss_mib(pid: int) -> float:
 
 def machine_cpu_seconds() -> float:
     """CPU time that is gone on all cores so far, whoever used it, the hypervisor's other guests included."""
-    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
     return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
 class Account:
-    """How many cores each part keeps busy from its start on; `elsewhere` is whatever belongs to none of them nor to this process."""
+    """How many cores each part keeps busy from its start on; `elsewhere` is what belongs neither to them nor to this process."""
 
     def __init__(self, parts: Mapping[str, Callable[[], float]], *, own: str | None = None) -> None:
         """`parts` by name, each a counter of CPU seconds; `own` is the part that this process itself plays."""
@@ -52,6 +54,11 @@ class Account:
     def seconds(self) -> float:
         """Since the start."""
         return time.monotonic() - self._started
+
+    def cpu_us(self, count: float) -> dict[str, float]:
+        """CPU microseconds of ingest and database so far, as figures, for each of so many readings (rows, channels)."""
+        spent = self.spent()
+        return {f"{part}_cpu_us": spent[part] / count * 1e6 for part in ("ingest", "database") if part in spent}
 
     def spent(self) -> dict[str, float]:
         """CPU seconds of each part since the start."""

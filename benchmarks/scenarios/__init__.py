@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Run
-from benchmarks.scenarios import backlog, copy, fleet, latency, line, settlement
+from benchmarks.scenarios import backlog, city, copy, fleet, latency, line, settlement
 
 Runs = Callable[[Bench, Set[str]], AsyncIterator[Run]]
 
@@ -33,6 +33,7 @@ GROUPS: Final = (
     Group(("backlog",), backlog.run),
     Group(("settle", "settle-backlog"), settlement.run),
     Group(("fleet", "start"), fleet.run),
+    Group(("city",), city.run),
 )
 EXTRA: Final = ("city",)
 """Only when asked for by name."""

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Set
 from benchmarks.bench import Bench, service
 from benchmarks.clients import consumer, generator
 from benchmarks.figures import Run
-from benchmarks.usage import Account
 
 
 async def run(bench: Bench, _wanted: Set[str]) -> AsyncIterator[Run]:
@@ -26,12 +25,11 @@ async def _drained_by_service(bench: Bench) -> Run:
         pass  # leaves a session at the broker, which queues from now on
     await _publish(bench, messages)
     async with service(bench, identifier, until_ready=False) as running:
-        left = max(messages - await running.begun(), 1)
-        account = Account({**bench.servers(), "ingest": lambda: running.cpu_seconds})
+        left = max(messages - await running.begun(), 0)
+        account = bench.account(ingest=running.cpu_seconds)
         await running.acknowledged(int(left))
-        seconds, spent = account.seconds, account.spent()
-        return Run("backlog", {"readings_per_s": left / seconds, "ingest_cpu_us": spent["ingest"] / left * 1e6,
-                               "database_cpu_us": spent["database"] / left * 1e6, "rss_mib": running.rss_mib}, account.cores())  # fmt: skip
+        figures = {"readings_per_s": left / account.seconds, **account.cpu_us(max(left, 1)), "rss_mib": running.rss_mib}
+        return Run("backlog", figures, account.cores())
 
 
 async def _drained_by_null(bench: Bench) -> Run:

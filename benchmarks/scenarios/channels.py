@@ -1,6 +1,5 @@
 """Channels with main meters under institutions with quotas, and readings with their marks, put in by SQL."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,8 +26,8 @@ FLEET: Final = (
        SELECT meter, 'energy_import_kwh', 'cumulative', 'kWh', 3 FROM metering.meter ORDER BY meter""",
     """INSERT INTO metering.meter_version (meter, valid_from, institution, role, ratio_milli, rated_capacity, register_digits,
            quantum_milli, interval_s)
-       SELECT meter, '2020-01-01', 1 + (meter - 1) / %(each)s::int, CASE WHEN (meter - 1) %% %(each)s::int = 0 THEN 'main' ELSE 'sub' END,
-              1000, 100, 9, 1, 900
+       SELECT meter, '2020-01-01', 1 + (meter - 1) / %(each)s::int,
+              CASE WHEN (meter - 1) %% %(each)s::int = 0 THEN 'main' ELSE 'sub' END, 1000, 100, 9, 1, 900
        FROM metering.meter""",
     "ANALYZE",
 )
@@ -41,9 +40,13 @@ READINGS: Final = """
 MARKS: Final = """
     INSERT INTO metering.mark (channel, utc_hour)
     SELECT array_agg(channel), array_agg(hour)
-    FROM generate_series(%(hour)s::int, %(last_hour)s::int) AS hour,
-         generate_series(%(low)s::int, %(high)s::int) AS channel
+    FROM unnest(%(hours)s::int[]) AS hour, generate_series(%(low)s::int, %(high)s::int) AS channel
     GROUP BY hour, channel / %(rows)s::int ORDER BY hour
+"""
+ENDS: Final = """
+    INSERT INTO metering.mark (channel, utc_hour)
+    SELECT ARRAY[channel, channel], ARRAY[span.hours[1], span.hours[cardinality(span.hours)]]
+    FROM (SELECT %(hours)s::int[] AS hours) AS span, generate_series(%(low)s::int, %(high)s::int) AS channel
 """
 
 
@@ -54,23 +57,16 @@ async def register(owner: AsyncConnection[Any], channels: int) -> None:
         await owner.execute(statement, given if "%(" in statement else None)
 
 
-async def add_readings(owner: AsyncConnection[Any], channels: range, first: datetime, until: datetime, step: timedelta) -> None:
+async def add_readings(
+    owner: AsyncConnection[Any], channels: range, first: datetime, until: datetime, step: timedelta, *, marks: str = MARKS
+) -> None:
     """One reading a channel and step, all channels at an instant before the next one, and the marks of the hours they are in.
 
-    More often than once an hour they come second by second, as intake's batches would bring them: a mark for each.
+    `MARKS` are as intake leaves them: hour after hour, a batch each. `ENDS` marks first and last hour of a channel together, which
+    is enough to have all between settled at once.
     """
     given = {"low": channels.start, "high": channels.stop - 1, "first": first, "until": until, "step": step, "rows": MARKED_ROWS}
+    hours = list(range(int(first.timestamp()) // 3600, int((until - step).timestamp()) // 3600 + 1))
     async with owner.transaction():
         await owner.execute(READINGS, given)
-        for begin, end in _marked(first, until, step):
-            hours = {"hour": int(begin.timestamp()) // 3600, "last_hour": int((end - step).timestamp()) // 3600}
-            await owner.execute(MARKS, {**given, **hours})
-
-
-def _marked(first: datetime, until: datetime, step: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """Spans marked together: a few readings one by one, many at once, for they are only to be settled before the rounds."""
-    count = (until - first) // step
-    if count > 10:
-        yield first, until
-    else:
-        yield from ((first + number * step, first + (number + 1) * step) for number in range(count))
+        await owner.execute(marks, {**given, "hours": hours})

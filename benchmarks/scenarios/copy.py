@@ -1,7 +1,7 @@
 """The storage writer alone, from memory, beside plain COPY of the same kind of rows into the same table.
 
-Plain COPY is given the same rows, sorted, in the same batches: encode, COPY, commit. "copy encoded" is given bytes: all the database
-takes from one connection. The variants run in turn, each on rows of its own, so that all of them see the table grow.
+Plain COPY is given the same rows, sorted, in the same batches: encode, COPY, commit. "copy encoded" is given bytes: all that the
+database takes from one connection. The variants run in turn, each on rows of its own, so that all of them see the table grow.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Run
-from benchmarks.usage import Account
 from ingest.messages import Assessed, Message, Row
 from ingest.metering.calendar import instant
 from ingest.storage import binary
@@ -90,9 +89,7 @@ async def _copied(name: str, bench: Bench, batches: Batches, *, encoded: bool) -
 
 async def _measured(name: str, bench: Bench, batches: Sequence[T], write: Callable[[T], Awaitable[object]]) -> Run:
     rows = bench.sizes.copy_rows
-    account = Account({"database": bench.servers()["database"]}, own="ingest")
+    account = bench.account()
     for batch in batches:
         await write(batch)
-    seconds, cores = account.seconds, account.cores()
-    return Run(name, {"rows_per_s": rows / seconds, "ingest_cpu_us": cores["ingest"] * seconds / rows * 1e6,
-                      "database_cpu_us": cores["database"] * seconds / rows * 1e6}, cores)  # fmt: skip
+    return Run(name, {"rows_per_s": rows / account.seconds, **account.cpu_us(rows)}, account.cores())

@@ -1,20 +1,18 @@
 """From the publisher's stamp to the commit, at a quarter of what single reached.
 
-The stamp is the reading's own time, taken as it is handed to the socket; the commit's is the database's (track_commit_timestamp). One
-clock: all run on this machine.
+The stamp is the reading's own time, taken as it is handed over to be written; the commit's time is the database's
+(track_commit_timestamp). One clock: all run on this machine.
 """
 
 import math
 from collections.abc import AsyncIterator, Set
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from benchmarks.bench import Bench, service
 from benchmarks.clients import generator
 from benchmarks.figures import Run
 from benchmarks.scenarios import line
-from benchmarks.usage import Account, cpu_seconds
 
 PART: Final = 4
 LATENCIES: Final = """
@@ -37,16 +35,14 @@ async def _paced(bench: Bench, rate: float) -> Run:
     messages = bench.sizes.latency_messages
     load = bench.load(messages)
     async with service(bench) as running, generator(bench, load, "stamped", rate=rate) as publishing:
-        parts = {**bench.servers(), "ingest": lambda: running.cpu_seconds, "generator": partial(cpu_seconds, publishing.pid)}
-        account = Account(parts)
+        account = bench.account(ingest=running.cpu_seconds, generator=publishing.cpu_seconds)
         since = await _now(bench)
         publishing.begin()
         await running.acknowledged(messages)
-        seconds, spent, cores = account.seconds, account.spent(), account.cores()
+        figures, cores = {"readings_per_s": messages / account.seconds, **account.cpu_us(messages)}, account.cores()
         await publishing.told()
     p50, p99, longest = (await bench.execute(LATENCIES, [since]))[0][0]
-    return Run("latency", {"readings_per_s": messages / seconds, "p50_ms": p50, "p99_ms": p99, "longest_ms": longest,
-                           "ingest_cpu_us": spent["ingest"] / messages * 1e6}, cores)  # fmt: skip
+    return Run("latency", {**figures, "p50_ms": p50, "p99_ms": p99, "longest_ms": longest}, cores)
 
 
 async def _now(bench: Bench) -> datetime:

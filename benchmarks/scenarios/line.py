@@ -5,13 +5,11 @@ last message done.
 """
 
 from collections.abc import AsyncIterator, Set
-from functools import partial
 from typing import Final
 
 from benchmarks.bench import Bench, service
 from benchmarks.clients import consumer, generator
 from benchmarks.figures import Run
-from benchmarks.usage import Account, cpu_seconds
 
 CLIENTS: Final = {"null": "own", "paho": "paho", "aiomqtt": "aiomqtt"}
 NAMES: Final = ("generator", "null", "paho", "aiomqtt", "single", "batch20")
@@ -40,40 +38,36 @@ async def run(bench: Bench, wanted: Set[str]) -> AsyncIterator[Run]:
 async def _generator(name: str, bench: Bench, messages: int, each: int) -> Run:
     """The generator's own ceiling: a broker that has nobody to deliver to."""
     async with generator(bench, bench.load(messages, each)) as publishing:
-        account = Account({**bench.servers(), "generator": partial(cpu_seconds, publishing.pid)})
+        account = bench.account(generator=publishing.cpu_seconds)
         publishing.begin()
-        told = await publishing.told()
-        return Run(name, {"messages_per_s": told["messages_per_s"], "readings_per_s": told["messages_per_s"] * each,
-                          "ceiling_messages_per_s": told["ceiling_per_s"], "generator_cpu_us": told["cpu_us"]}, account.cores())  # fmt: skip
+        told, cores = await publishing.told(), account.cores()
+    figures = {
+        "messages_per_s": told["messages_per_s"],
+        "readings_per_s": told["messages_per_s"] * each,
+        "ceiling_messages_per_s": told["ceiling_per_s"],
+        "generator_cpu_us": told["cpu_us"],
+    }
+    return Run(name, figures, cores)
 
 
 async def null(name: str, bench: Bench, messages: int) -> Run:
     """A consumer that acknowledges and discards."""
     async with generator(bench, bench.load(messages)) as publishing, consumer(bench, CLIENTS[name], messages) as consuming:
-        account = Account({
-            **bench.servers(), "ingest": partial(cpu_seconds, consuming.pid), "generator": partial(cpu_seconds, publishing.pid),
-        })  # fmt: skip
+        account = bench.account(ingest=consuming.cpu_seconds, generator=publishing.cpu_seconds)
         publishing.begin()
         told = await consuming.told()
-        seconds, cores = account.seconds, account.cores()
+        rate, cores = messages / account.seconds, account.cores()
         await publishing.told()
-    return Run(name, {"messages_per_s": messages / seconds, "ingest_cpu_us": told["cpu_us"]}, cores)
+    return Run(name, {"messages_per_s": rate, "ingest_cpu_us": told["cpu_us"]}, cores)
 
 
 async def live(name: str, bench: Bench, messages: int, each: int) -> Run:
     """Generator, broker, service and database at once, as in operation: to the committed row."""
     async with service(bench) as running, generator(bench, bench.load(messages, each)) as publishing:
-        account = Account({
-            **bench.servers(), "ingest": lambda: running.cpu_seconds, "generator": partial(cpu_seconds, publishing.pid),
-        })  # fmt: skip
+        account = bench.account(ingest=running.cpu_seconds, generator=publishing.cpu_seconds)
         publishing.begin()
         await running.acknowledged(messages)
-        seconds, spent, cores = account.seconds, account.spent(), account.cores()
+        rate, cores = messages / account.seconds, account.cores()
+        figures = {"messages_per_s": rate, "readings_per_s": rate * each, **account.cpu_us(messages * each)}
         await publishing.told()
-        return Run(name, {
-            "messages_per_s": messages / seconds,
-            "readings_per_s": messages * each / seconds,
-            "ingest_cpu_us": spent["ingest"] / (messages * each) * 1e6,
-            "database_cpu_us": spent["database"] / (messages * each) * 1e6,
-            "rss_mib": running.rss_mib,
-        }, cores)  # fmt: skip
+        return Run(name, {**figures, "rss_mib": running.rss_mib}, cores)

@@ -1,8 +1,8 @@
 """Settlement: rounds over all channels' current hour at 15 minutes and at a second, and the backlog of 45 days.
 
-The readings are put into the database by SQL, with marks as intake writes them; then rounds are run by `settle_round`, the settler's own
-step, in this process. A round of "15 min" finds one new reading a channel, one of "1 s" what two seconds bring, in an hour that holds
-many already: all channels at some depth, and fewer at the depth of a full hour, each beside as many channels at 15 minutes.
+The readings are put into the database by SQL, with marks as intake writes them; then `settle_round`, the settler's own step, runs in
+this process. A round of "15 min" finds one new reading a channel, one of "1 s" what two seconds bring, in an hour that holds many
+already: all channels at some depth, and fewer at the depth of a full hour, each beside as many channels at 15 minutes.
 """
 
 from collections.abc import AsyncIterator, Set
@@ -16,7 +16,7 @@ from psycopg import AsyncConnection
 
 from benchmarks.bench import Bench
 from benchmarks.figures import Run
-from benchmarks.scenarios.channels import add_readings, register
+from benchmarks.scenarios.channels import ENDS, add_readings, register
 from benchmarks.usage import Account
 from ingest.metering.levels import Thresholds
 from ingest.settlement import settle_round
@@ -40,11 +40,11 @@ class Hand:
     owner: AsyncConnection[tuple[object, ...]]
     bench: Bench
 
-    async def round(self, now: datetime) -> tuple[float, dict[str, float], dict[str, float]]:
-        """One round: its seconds, CPU seconds by part, cores by part."""
-        account = Account({"database": self.bench.servers()["database"]}, own="ingest")
+    async def round(self, now: datetime) -> Account:
+        """One round; its account, to be read at once."""
+        account = self.bench.account()
         await settle_round(self.settler, now, CHANNEL_HOURS, Thresholds())
-        return account.seconds, account.spent(), account.cores()
+        return account
 
     async def rest(self, now: datetime) -> None:
         """Rounds until there is nothing to do."""
@@ -57,10 +57,10 @@ class Hand:
             first = start + number * each * step
             until = first + each * step
             await add_readings(self.owner, channels, first, until, step)
-            seconds, spent, cores = await self.round(until)
-            yield Run(name, {"round_s": seconds, "channels_per_s": len(channels) / seconds,
-                             "ingest_cpu_us": spent["ingest"] / len(channels) * 1e6,
-                             "database_cpu_us": spent["database"] / len(channels) * 1e6}, cores)  # fmt: skip
+            account = await self.round(until)
+            seconds = account.seconds
+            figures = {"round_s": seconds, "channels_per_s": len(channels) / seconds, **account.cpu_us(len(channels))}
+            yield Run(name, figures, account.cores())
 
 
 async def run(bench: Bench, wanted: Set[str]) -> AsyncIterator[Run]:
@@ -82,8 +82,9 @@ async def _current_hour(hand: Hand, many: range, few: range, midnight: datetime)
     """Yesterday by the hour, today every 15 minutes, then the 14th hour's rounds, then the 16th at a second."""
     sizes, everybody = hand.bench.sizes, range(many.start, few.stop)
     settled = midnight + timedelta(hours=13)
-    await add_readings(hand.owner, everybody, midnight - timedelta(days=1), midnight, timedelta(hours=1))
-    await add_readings(hand.owner, everybody, midnight, settled, QUARTER)
+    await add_readings(hand.owner, everybody, midnight - timedelta(days=1), midnight, timedelta(hours=1), marks=ENDS)
+    await hand.rest(midnight)
+    await add_readings(hand.owner, everybody, midnight, settled, QUARTER, marks=ENDS)
     await hand.rest(settled)
     async for one in hand.rounds("settle 15 min", many, settled, QUARTER, 1):
         yield one
@@ -92,7 +93,7 @@ async def _current_hour(hand: Hand, many: range, few: range, midnight: datetime)
     hour = midnight + timedelta(hours=16)
     for name, channels, depth in (("settle 1 s", many, sizes.settle_readings), ("settle 1 s deep", few, sizes.deep_readings)):
         full = hour + depth * SECOND
-        await add_readings(hand.owner, channels, hour, full, SECOND)
+        await add_readings(hand.owner, channels, hour, full, SECOND, marks=ENDS)
         await hand.rest(full)
         async for one in hand.rounds(name, channels, full, SECOND, ROUND // SECOND):
             yield one
@@ -102,16 +103,14 @@ async def _backlog(hand: Hand, channels: range, midnight: datetime) -> Run:
     """Days of 15-minute readings that nobody has settled: every round's time."""
     days = timedelta(days=hand.bench.sizes.backlog_days)
     await add_readings(hand.owner, channels, midnight - days, midnight, QUARTER)
-    readings, took, account = len(channels) * (days // QUARTER), [], Account({"database": hand.bench.servers()["database"]}, own="ingest")
+    readings, took, account = len(channels) * (days // QUARTER), [], hand.bench.account()
     while (await (await hand.owner.execute("SELECT EXISTS (SELECT FROM metering.mark)")).fetchall())[0][0]:
-        seconds, _, _ = await hand.round(midnight)
-        took.append(seconds)
-    spent = account.spent()
-    return Run("settle backlog", {
+        took.append((await hand.round(midnight)).seconds)
+    figures = {
         "readings_per_s": readings / sum(took), "rounds": len(took), "median_round_s": median(took), "longest_round_s": max(took),
-        "first_round_s": took[0], "all_s": sum(took),
-        "ingest_cpu_us": spent["ingest"] / readings * 1e6, "database_cpu_us": spent["database"] / readings * 1e6,
-    }, account.cores())  # fmt: skip
+        "all_s": sum(took), **account.cpu_us(readings),
+    }  # fmt: skip
+    return Run("settle backlog", figures, account.cores())
 
 
 @asynccontextmanager
