@@ -26,8 +26,12 @@ class Sizes:
     deep_readings: int = 3_000
     """The same for the fewer channels whose hour is full."""
     rounds: int = 5
+    rounds_seconds: float = 10
+    """No further round is begun after so long."""
     backlog_channels: int = 1_000
     backlog_days: int = 45
+    backlog_seconds: float = 60
+    """As much of the backlog as is settled in so long."""
     fleets: tuple[int, ...] = (1_000, 20_000, 200_000, 1_000_000)
     fleet_messages: int = 40_000
     fleet_rate: float = 8_000
@@ -40,7 +44,7 @@ SIZES: Final = {
     "quick": Sizes(
         repeats=1, messages=100_000, aiomqtt_messages=10_000, batch_messages=10_000, copy_rows=100_000, copy_repeats=3,
         latency_messages=20_000, backlog_messages=100_000, settle_channels=2_000, settle_readings=30, deep_channels=50,
-        deep_readings=1_200, rounds=3, backlog_channels=100, backlog_days=5, fleets=(1_000, 20_000), fleet_messages=16_000,
+        deep_readings=1_200, rounds=3, rounds_seconds=3, backlog_seconds=10, backlog_channels=100, backlog_days=5, fleets=(1_000, 20_000), fleet_messages=16_000,
         institutions=60,
     ),
     "tiny": Sizes(
