@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS, say: Say = print) -> int:
     """Run what the command line asks for; returns the exit status."""
-    options = _options(arguments)
+    options = parse(arguments)
     started, clock = datetime.now(UTC), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="meterwarden-bench-") as directory:
         async with bench(Path(directory), SIZES[options.size], say) as prepared:
@@ -42,7 +42,7 @@ async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS,
     return status(found)
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="full", help="how much of everything; default: full")
     parser.add_argument("--only", type=_scenarios, default=_usual(), metavar="NAME,...", help=f"some of {', '.join(NAMES)}")

@@ -44,8 +44,8 @@ SIZES: Final = {
     "quick": Sizes(
         repeats=1, messages=100_000, aiomqtt_messages=10_000, batch_messages=10_000, copy_rows=100_000, copy_repeats=3,
         latency_messages=20_000, backlog_messages=100_000, settle_channels=2_000, settle_readings=30, deep_channels=50,
-        deep_readings=1_200, rounds=3, rounds_seconds=3, backlog_seconds=10, backlog_channels=100, backlog_days=5, fleets=(1_000, 20_000), fleet_messages=16_000,
-        institutions=60,
+        deep_readings=1_200, rounds=3, rounds_seconds=3, backlog_channels=100, backlog_days=5, backlog_seconds=10,
+        fleets=(1_000, 20_000), fleet_messages=16_000, institutions=60,
     ),
     "tiny": Sizes(
         meters=50, repeats=1, messages=500, aiomqtt_messages=200, batch_messages=50, copy_rows=500, copy_repeats=1,

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 from psycopg import AsyncConnection
 
@@ -41,7 +41,7 @@ class Hand:
     """A settler that is driven by hand, and the owner who puts in readings."""
 
     settler: Connection
-    owner: AsyncConnection[tuple[object, ...]]
+    owner: AsyncConnection[tuple[Any, ...]]
     bench: Bench
 
     async def round(self, now: datetime) -> Account:
@@ -54,6 +54,11 @@ class Hand:
         """Rounds until there is nothing to do."""
         while await settle_round(self.settler, now, CHANNEL_HOURS, Thresholds()):
             pass
+
+    async def waiting(self) -> int:
+        """Marked channel-hours that are not settled yet."""
+        cursor = await self.owner.execute(QUERIES["marks_waiting"])
+        return int((await cursor.fetchall())[0][1])
 
     async def rounds(self, name: str, channels: range, start: datetime, step: timedelta, each: int) -> AsyncIterator[Run]:
         """Rounds that find so many new readings a channel, `step` apart; at least one."""
@@ -111,10 +116,10 @@ async def _backlog(hand: Hand, channels: range, midnight: datetime) -> Run:
     days = timedelta(days=hand.bench.sizes.backlog_days)
     await add_readings(hand.owner, channels, midnight - days, midnight, QUARTER)
     hours = waiting = len(channels) * (days // timedelta(hours=1))
-    took, account = [], hand.bench.account()
+    took, account = list[float](), hand.bench.account()
     while waiting and account.seconds < hand.bench.sizes.backlog_seconds:
         took.append((await hand.round(midnight)).seconds)
-        waiting = (await (await hand.owner.execute(QUERIES["marks_waiting"])).fetchall())[0][1]
+        waiting = await hand.waiting()
     settled = (hours - waiting) * (timedelta(hours=1) // QUARTER)
     figures = {
         "readings_per_s": settled / sum(took), "rounds": len(took), "median_round_s": median(took), "longest_round_s": max(took),
