@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from benchmarks import machine
 from benchmarks.bench import Bench, bench
-from benchmarks.figures import Run
+from benchmarks.figures import Run, busy_elsewhere
 from benchmarks.report import aligned, document, number, scenario_rows, target_rows
 from benchmarks.scenarios import EXTRA, GROUPS, NAMES
 from benchmarks.sizes import SIZES
 from benchmarks.targets import TARGETS, Target, status, verdicts
 
 Say = Callable[[str], None]
+MUCH: Final = 0.3
+"""Cores kept busy by other work, from which on rates suffer."""
 
 
 async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS, say: Say = print) -> int:
@@ -32,7 +34,11 @@ async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS,
             servers = await _servers(prepared)
     found = verdicts(runs, targets)
     say(f"\n{aligned(scenario_rows(runs, machine.cores()))}\n\n{aligned(target_rows(found))}")
-    say("\nThe same work at the same time: read ratios and CPU time. What is (shown) is wall-clock time and decides nothing.")
+    say("\nRead ratios and CPU time: what is (shown) is wall-clock time and decides nothing.")
+    if (elsewhere := busy_elsewhere(runs)) > MUCH:
+        say(
+            f"Other work kept {elsewhere:.1f} cores busy meanwhile: rates are too low, and ratios of rates uncertain. Run it again alone."
+        )
     if options.json:
         about = {
             "hardware": machine.hardware(), "versions": {**machine.versions(), **servers}, "size": options.size,

@@ -56,6 +56,11 @@ def typical_cores(runs: Sequence[Run], scenario: str) -> dict[str, float]:
     return {part: median(cores.get(part, 0.0) for cores in found) for part in parts}
 
 
+def busy_elsewhere(runs: Sequence[Run]) -> float:
+    """The median, over all runs, of the cores that other work than the benchmark's kept busy."""
+    return median([run.cores["elsewhere"] for run in runs if "elsewhere" in run.cores] or [0.0])
+
+
 def bottleneck(cores: Mapping[str, float], machine: int) -> str:
     """What a scenario was limited by: a part with one thread that is busy, all cores together, or waiting.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import parse
-from benchmarks.figures import Measure, Run, bottleneck, ratio, typical, typical_cores
+from benchmarks.figures import Measure, Run, bottleneck, busy_elsewhere, ratio, typical, typical_cores
 from benchmarks.report import aligned, document, markdown, number, runs_of, scenario_rows, target_rows
 from benchmarks.scenarios import NAMES
 from benchmarks.sizes import SIZES
@@ -116,6 +116,13 @@ def test_cores_are_medians_over_the_runs() -> None:
     """A part that one run lacks was idle there; a run without an account does not count."""
     found = [Run("a", {}, {"broker": 1.0}), Run("a", {}, {"broker": 3.0, "ingest": 1.0}), Run("a", {})]
     assert {"broker": 2.0, "ingest": 0.5} == typical_cores(found, "a")
+
+
+def test_a_busy_machine_is_noticed() -> None:
+    """The median of what was used elsewhere; runs without an account do not count."""
+    found = [Run("a", {}, {"elsewhere": cores}) for cores in (0.1, 0.4, 1.5)]
+    assert 0.4 == busy_elsewhere([*found, Run("b", {})])
+    assert 0 == busy_elsewhere([Run("b", {})])
 
 
 def test_numbers_are_shown_to_three_digits() -> None:
