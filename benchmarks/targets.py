@@ -92,6 +92,7 @@ TARGETS: Final = (
     Target("RSS at 20,000 meters, MiB", Measure("fleet 20000", "rss_mib"), 120, least=False),
     Target("RSS at 1,000,000 meters, MiB", Measure("fleet 1000000", "rss_mib"), 400, least=False),
     Target("start to ready, 1,000,000 meters, s", Measure("start 1000000", "ready_s"), 10, least=False, judged=False),
+    Target("start to ready, 1,000,000 meters, s of CPU", Measure("start 1000000", "ready_cpu_s"), 10, least=False),
     Target("city: quota board, ms", Measure("city", "board_ms"), 200, least=False, judged=False),
     Target("city: a unit's month, ms", Measure("city", "unit_month_ms"), 100, least=False, judged=False),
 )  # fmt: skip
