@@ -13,7 +13,7 @@ help:
 	@echo "make test-faults  only what is killed, cut, crashed, filled up: about 6 minutes, with an account of every scenario"
 	@echo "make soak MINUTES=20  random faults from a printed seed (SEED=…): nothing lost, nothing doubled, memory flat"
 	@echo "make check   format, lint, types"
-	@echo "make bench   speed, as ratios within one run"
+	@echo "make bench   speed, as ratios within one run, under 10 minutes (QUICK=1: about one; ONLY=single,batch20; CITY=1; JSON=file)"
 	@echo "make stack   start the embedded servers and print their addresses (stop: .venv/bin/meterwarden stack down)"
 	@echo "make clean   remove the virtual environment and caches of this checkout"
 
@@ -46,7 +46,7 @@ check: $(READY)
 	@$(BIN)/mypy
 
 bench: $(READY)
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--size quick) $(if $(ONLY),--only $(ONLY)) $(if $(CITY),--with city) $(if $(JSON),--json $(JSON))
 
 stack: $(READY)
 	@$(BIN)/meterwarden stack up

@@ -1,135 +1,89 @@
-"""`python -m benchmarks`: readings a second to committed row, CPU per reading, memory."""
+"""`python -m benchmarks`: run scenarios, print tables, write JSON; exit status 1 where a target that decides was missed."""
 
+import argparse
 import asyncio
 import json
-import os
-import platform
 import sys
 import tempfile
 import time
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
-from benchmarks.bench import Bench, Usage, bench, service
-from simulators.load import Load
+from benchmarks import machine
+from benchmarks.bench import Bench, bench
+from benchmarks.figures import Run, busy_elsewhere
+from benchmarks.report import aligned, document, number, scenario_rows, target_rows
+from benchmarks.scenarios import EXTRA, GROUPS, NAMES
+from benchmarks.sizes import SIZES
+from benchmarks.targets import TARGETS, Target, status, verdicts
 
-METERS = 20_000
-SINGLE_MESSAGES = 300_000
-BATCH_MESSAGES = 40_000
-READINGS_EACH = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One scenario: rates a second, CPU microseconds a reading by process, memory."""
-
-    scenario: str
-    readings: int
-    seconds: float
-    readings_per_second: float
-    messages_per_second: float
-    ingest_cpu_us: float
-    database_cpu_us: float
-    broker_cpu_us: float
-    rss_mib: float
+Say = Callable[[str], None]
+MUCH: Final = 0.3
+"""Cores kept busy by other work, from which on rates suffer."""
 
 
-async def main() -> None:
-    """Run the scenarios one after another and print a table; JSON goes to the file named on the command line."""
-    with tempfile.TemporaryDirectory(prefix="meterwarden-bench-") as name:
-        directory = Path(name)
-        async with bench(directory, METERS) as prepared:
-            results = [
-                await _live(prepared, directory, "single", 1, SINGLE_MESSAGES, days_back=3),
-                await _live(prepared, directory, "batch20", READINGS_EACH, BATCH_MESSAGES, days_back=2),
-                await _live(prepared, directory, "batch20 again (all duplicates)", READINGS_EACH, BATCH_MESSAGES // 4, days_back=2),
-                await _backlog(prepared, directory, "backlog of singles", 1, SINGLE_MESSAGES, days_back=1),
-            ]
-    _print(results)
-    if len(sys.argv) > 1:
-        report = {"machine": platform.platform(), "cpus": os.cpu_count(), "results": [asdict(result) for result in results]}
-        await asyncio.to_thread(Path(sys.argv[1]).write_text, json.dumps(report, indent=2), encoding="utf-8")
+async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS, say: Say = print) -> int:
+    """Run what the command line asks for; returns the exit status."""
+    options = parse(arguments)
+    started, clock = datetime.now(UTC), time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="meterwarden-bench-") as directory:
+        async with bench(Path(directory), SIZES[options.size], say) as prepared:
+            runs = await _run(prepared, options.only, say)
+            servers = await _servers(prepared)
+    found = verdicts(runs, targets)
+    say(f"\n{aligned(scenario_rows(runs, machine.cores()))}\n\n{aligned(target_rows(found))}")
+    say("\nRead ratios and CPU time: what is (shown) is wall-clock time and decides nothing.")
+    if (elsewhere := busy_elsewhere(runs)) > MUCH:
+        say(f"Other work kept {elsewhere:.1f} cores busy meanwhile: rates are too low, and their ratios uncertain.")
+    if options.json:
+        about = {
+            "hardware": machine.hardware(), "versions": {**machine.versions(), **servers}, "size": options.size,
+            "started": f"{started:%Y-%m-%d %H:%M}", "seconds": time.monotonic() - clock,
+        }  # fmt: skip
+        options.json.write_text(json.dumps(document(runs, targets, about), indent=1) + "\n", encoding="utf-8")
+    return status(found)
 
 
-async def _live(prepared: Bench, directory: Path, scenario: str, each: int, messages: int, *, days_back: int) -> Result:
-    """Generator, broker, service and database at once, as in operation."""
-    print(f"{scenario}: {messages:,} messages of {each}")
-    load = Load(messages, each, METERS, datetime.now(UTC).replace(microsecond=0) - timedelta(days=days_back))
-    async with service(prepared, directory / "service.log") as running:
-        before, started = _usages(prepared, running.process.pid), time.monotonic()
-        generator = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.generator", *_arguments(prepared, load))
-        await running.decided(messages)
-        seconds = time.monotonic() - started
-        await generator.wait()
-        return _result(scenario, messages, each, seconds, before, _usages(prepared, running.process.pid))
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--size", choices=sorted(SIZES), default="full", help="how much of everything; default: full")
+    parser.add_argument("--only", type=_scenarios, default=_usual(), metavar="NAME,...", help=f"some of {', '.join(NAMES)}")
+    parser.add_argument("--with", dest="extra", type=_scenarios, default=set(), metavar="NAME,...", help="beside the usual ones")
+    parser.add_argument("--json", type=Path, help="write everything measured to this file")
+    options = parser.parse_args(arguments)
+    options.only |= options.extra
+    return options
 
 
-async def _backlog(prepared: Bench, directory: Path, scenario: str, each: int, messages: int, *, days_back: int) -> Result:
-    """Messages wait in the broker; the service drains them alone."""
-    print(f"{scenario}: {messages:,} messages of {each}")
-    load = Load(messages, each, METERS, datetime.now(UTC).replace(microsecond=0) - timedelta(days=days_back))
-    name = {"METERWARDEN_BROKER__CLIENT_IDENTIFIER": "bench-backlog", "METERWARDEN_BROKER__SHARE_GROUP": "bench-backlog"}
-    async with service(prepared, directory / "service.log", **name):
-        pass  # leaves a session at the broker, which queues from now on
-    generator = await asyncio.create_subprocess_exec(sys.executable, "-m", "benchmarks.generator", *_arguments(prepared, load))
-    await generator.wait()
-    started = time.monotonic()
-    async with service(prepared, directory / "service.log", **name) as running:
-        before = _usages(prepared, running.process.pid)
-        await running.decided(messages)
-        seconds = time.monotonic() - started
-        return _result(scenario, messages, each, seconds, before, _usages(prepared, running.process.pid))
+def _usual() -> set[str]:
+    return set(NAMES) - set(EXTRA)
 
 
-def _arguments(prepared: Bench, load: Load) -> list[str]:
-    broker = prepared.broker
-    return [str(broker.port), str(prepared.stack.password_file("simulator")), str(load.messages), str(load.readings_each),
-            str(load.meters), load.start.isoformat()]  # fmt: skip
+def _scenarios(text: str) -> set[str]:
+    asked = {name.strip() for name in text.split(",")}
+    if unknown := asked - set(NAMES):
+        raise argparse.ArgumentTypeError(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    return asked
 
 
-def _usages(prepared: Bench, pid: int) -> dict[str, Usage]:
-    """CPU and memory of every part; the database is all of its processes."""
-    postmaster, broker = prepared.stack.postgres.process, prepared.stack.mosquitto.process
-    assert postmaster is not None
-    assert broker is not None
-    database = []
-    for child in (postmaster.pid, *_children(postmaster.pid)):
-        with suppress(OSError):  # a backend may end while we look
-            database.append(Usage.of(child))
-    total = Usage(sum(usage.cpu_seconds for usage in database), 0)
-    return {"ingest": Usage.of(pid), "database": total, "broker": Usage.of(broker.pid)}
+async def _run(prepared: Bench, only: set[str], say: Say) -> list[Run]:
+    runs: list[Run] = []
+    for group in GROUPS:
+        if wanted := only & set(group.names):
+            async for run in group.run(prepared, wanted):
+                runs.append(run)
+                say(f"  {run.scenario}: {', '.join(f'{name} {number(value)}' for name, value in run.figures.items())}")
+    return runs
 
 
-def _children(parent: int) -> list[int]:
-    """The processes that a process has started."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # a process may end while we look
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            found += [int(stat.parent.name)] if int(fields[1]) == parent else []
-    return found
-
-
-def _result(scenario: str, messages: int, each: int, seconds: float, before: dict[str, Usage], after: dict[str, Usage]) -> Result:
-    readings = messages * each
-    cpu = {name: (after[name].cpu_seconds - before[name].cpu_seconds) / readings * 1e6 for name in after}
-    return Result(
-        scenario, readings, round(seconds, 2), round(readings / seconds), round(messages / seconds), round(cpu["ingest"], 2),
-        round(cpu["database"], 2), round(cpu["broker"], 2), round(after["ingest"].rss_mib, 1),
-    )  # fmt: skip
-
-
-def _print(results: list[Result]) -> None:
-    print(f"\n{'':<56}CPU us a reading")
-    print(f"{'scenario':<32}{'readings/s':>12}{'messages/s':>12}{'ingest':>10}{'database':>10}{'broker':>8}{'RSS MiB':>9}")
-    for r in results:
-        print(
-            f"{r.scenario:<32}{r.readings_per_second:>12,}{r.messages_per_second:>12,}{r.ingest_cpu_us:>10}{r.database_cpu_us:>10}"
-            f"{r.broker_cpu_us:>8}{r.rss_mib:>9}"
-        )
+async def _servers(prepared: Bench) -> dict[str, Any]:
+    rows = await prepared.execute(
+        "SELECT current_setting('server_version'), extversion FROM pg_extension WHERE extname = 'timescaledb'"
+    )
+    return {"postgresql": rows[0][0], "timescaledb": rows[0][1], "mosquitto": await prepared.broker_version()}
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main(sys.argv[1:])))

@@ -1,20 +1,93 @@
-"""The load generator as a process of its own: PORT PASSWORD_FILE MESSAGES READINGS_EACH METERS START."""
+"""The load generator's process: one JSON argument says what to publish, `ready` that it can, a line on stdin lets it begin.
+
+At the end a line of JSON says how fast it was and what it could have done at most.
+"""
 
 import asyncio
+import gc
+import heapq
+import json
 import sys
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 
-from simulators.load import Load, generate
+from schemas import topics
+from simulators import charging, fleet, stream
+from simulators import run as runs
+from simulators.load import EPOCH, INSTITUTION, Load, generate, meter_code
+from simulators.month import Month
+from simulators.scenario import Scenario
 from simulators.session import Broker
+
+SEED = 1
+STRIDE = 7_919
+"""A prime: readings of one meter after another would find all they need in the processor's caches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stamped(Load):
+    """Readings of one meter after another, taken at the moment they are handed over to be written: the publisher's stamp."""
+
+    def published(self) -> Iterator[tuple[str, bytes]]:
+        """Topic and payload of every message."""
+        names = [topics.meter_reading(INSTITUTION, "electricity", meter_code(n)) for n in range(1, self.meters + 1)]
+        for number in range(self.messages):
+            at = datetime.now(UTC)
+            shown = (at - EPOCH).total_seconds()
+            yield names[number % self.meters], b'{"read_at":"%s","energy_import_kwh":%.2f}' % (at.isoformat().encode(), shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread(Load):
+    """One reading each of meters far apart from each other in the registry."""
+
+    def published(self) -> Iterator[tuple[str, bytes]]:
+        """Topic and payload of every message."""
+        payloads = (payload for _, payload in Load(self.messages, 1, self.meters, self.start).published())
+        for number, payload in enumerate(islice(payloads, self.messages)):
+            meter = number * STRIDE % self.meters + 1
+            yield topics.meter_reading(INSTITUTION, "electricity", meter_code(meter)), payload
+
+
+@dataclass(frozen=True, slots=True)
+class City(Load):
+    """The last closed month of a simulated city; `meters` is the number of institutions, `messages` follows from it."""
+
+    def published(self) -> Iterator[tuple[str, bytes]]:
+        """Topic and payload of every message that intake subscribes to, in the order of simulated time."""
+        run = runs.build(fleet.build(self.meters, SEED, Month.last_closed(self.start)), Scenario())
+        gc.freeze()
+        gc.set_threshold(200_000, 50, 1_000)  # millions of tuples and no cycles
+        sent = heapq.merge(stream.messages(run), charging.messages(run), key=attrgetter("send_at_s"))
+        return ((message.topic, message.payload) for message in sent if not message.topic.endswith("/status"))
+
+
+KINDS = {"load": Load, "stamped": Stamped, "spread": Spread, "city": City}
 
 
 def main() -> None:
-    """Publish a load and say how fast."""
-    port, password_file, messages, each, meters, start = sys.argv[1:]
-    broker = Broker("127.0.0.1", int(port), "simulator", Path(password_file).read_text(encoding="utf-8").strip())
-    measured = asyncio.run(generate(Load(int(messages), int(each), int(meters), datetime.fromisoformat(start)), broker))
-    print(f"  generator: {measured.messages_per_second:,.0f} messages/s")
+    """Publish a load when told to, and say how fast."""
+    asked = json.loads(sys.argv[1])
+    password = Path(asked["password_file"]).read_text(encoding="utf-8").strip()
+    broker = Broker("127.0.0.1", asked["port"], "simulator", password)
+    start = datetime.fromisoformat(asked["start"])
+    load = KINDS[asked["kind"]](asked["messages"], asked["readings_each"], asked["meters"], start)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    measured = asyncio.run(generate(load, broker, rate=asked["rate"]))
+    print(json.dumps({
+        "messages": measured.messages,
+        "messages_per_s": measured.messages_per_second,
+        "ceiling_per_s": measured.ceiling_per_second,
+        "cpu_us": measured.cpu_seconds / measured.messages * 1e6,
+        "puback_p50_ms": measured.puback_p50_ms,
+        "puback_p99_ms": measured.puback_p99_ms,
+    }), flush=True)  # fmt: skip
+    sys.stdin.readline()  # stays until its CPU time is read
 
 
 if __name__ == "__main__":
