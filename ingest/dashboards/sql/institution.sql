@@ -11,7 +11,7 @@ SELECT * FROM (
            array_to_string(level.missing, ', ') AS lacking, to_char(level.day, 'YYYY-MM-DD') AS as_of
     FROM meterwarden.quota_day AS level
     JOIN meterwarden.institution AS place USING (institution)
-    WHERE place.institution = @institution AND level.period_start > now() - interval '13 months'
+    WHERE level.institution = @institution AND level.period_start > now() - interval '13 months'
     ORDER BY level.indicator, level.period_kind, level.period_start, level.day DESC
 ) AS newest ORDER BY period DESC, period_kind, indicator
 
@@ -20,7 +20,7 @@ SELECT level.day::timestamp AT TIME ZONE place.timezone AS time, concat_ws(' ', 
        level.used_ratio::float8 AS used
 FROM meterwarden.quota_day AS level
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND level.day BETWEEN @first_day AND @last_day AND level.used_ratio IS NOT NULL
+WHERE level.institution = @institution AND @in_range(level.day) AND level.used_ratio IS NOT NULL
 ORDER BY 1, 2
 
 -- name: used_by_day
@@ -28,7 +28,7 @@ SELECT used.day::timestamp AT TIME ZONE place.timezone AS time, concat_ws(' ', u
        used.amount::float8 AS amount
 FROM meterwarden.institution_day AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.medium = @medium AND used.day BETWEEN @first_day AND @last_day
+WHERE used.institution = @institution AND used.medium = @medium AND @in_range(used.day)
 ORDER BY 1, 2
 
 -- name: known_by_day_here
@@ -38,7 +38,7 @@ SELECT used.day::timestamp AT TIME ZONE place.timezone AS time,
        (sum(used.missing_seconds) / nullif(sum(used.expected_seconds), 0))::float8 AS missing
 FROM meterwarden.institution_day AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.medium = @medium AND used.day BETWEEN @first_day AND @last_day
+WHERE used.institution = @institution AND used.medium = @medium AND @in_range(used.day)
 GROUP BY 1 ORDER BY 1
 
 -- name: used_by_month
@@ -46,21 +46,21 @@ SELECT to_char(used.month, 'YYYY-MM') AS month, (sum(used.amount) FILTER (WHERE 
        (sum(used.amount) FILTER (WHERE used.medium = 'water'))::float8 AS m3
 FROM meterwarden.institution_month AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.medium = @medium AND used.month > now() - interval '24 months'
+WHERE used.institution = @institution AND used.medium = @medium AND used.month > now() - interval '24 months'
 GROUP BY 1 ORDER BY 1
 
 -- name: sub_items
 SELECT used.day::timestamp AT TIME ZONE place.timezone AS time, used.sub_item AS metric, used.amount::float8 AS amount
 FROM meterwarden.sub_item_day AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.day BETWEEN @first_day AND @last_day
+WHERE used.institution = @institution AND @in_range(used.day)
 ORDER BY 1, 2
 
 -- name: used_by_hour
 SELECT used.hour AS time, concat_ws(' ', used.meter, used.unit) AS metric, used.amount::float8 AS amount
 FROM meterwarden.consumption_hour AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.medium = @medium
+WHERE used.institution = @institution AND used.medium = @medium
   AND used.meter = @meter AND used.register IN ('energy_import_kwh', 'volume_m3') AND $__timeFilter(used.hour)
   AND used.measured_seconds + used.estimated_seconds > 0
 ORDER BY 1, 2
@@ -71,8 +71,8 @@ SELECT used.medium, used.meter, sum(used.amount) AS amount, used.unit, sum(used.
        sum(used.missing_seconds) / sum(used.measured_seconds + used.estimated_seconds + used.missing_seconds) AS missing_share
 FROM meterwarden.consumption_day AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.medium = @medium
-  AND used.register IN ('energy_import_kwh', 'volume_m3') AND used.day BETWEEN @first_day AND @last_day
+WHERE used.institution = @institution AND used.medium = @medium
+  AND used.register IN ('energy_import_kwh', 'volume_m3') AND @in_range(used.day)
 GROUP BY used.medium, used.meter, used.unit ORDER BY missing_share DESC, used.medium, used.meter
 
 -- name: gaps
@@ -80,8 +80,8 @@ SELECT used.day::timestamp AT TIME ZONE place.timezone AS time, concat_ws(' ', u
        used.amount::float8 AS amount
 FROM meterwarden.gap_day AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.medium = @medium
-  AND used.day BETWEEN @first_day AND @last_day AND used.amount IS NOT NULL
+WHERE used.institution = @institution AND used.medium = @medium
+  AND @in_range(used.day) AND used.amount IS NOT NULL
 ORDER BY 1, 2
 
 -- name: virtual_meters
@@ -89,8 +89,8 @@ SELECT used.day::timestamp AT TIME ZONE place.timezone AS time, concat_ws(' ', u
        used.amount::float8 AS amount
 FROM meterwarden.virtual_day AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.medium = @medium
-  AND used.day BETWEEN @first_day AND @last_day AND used.amount IS NOT NULL
+WHERE used.institution = @institution AND used.medium = @medium
+  AND @in_range(used.day) AND used.amount IS NOT NULL
 ORDER BY 1, 2
 
 -- name: findings
@@ -98,14 +98,14 @@ SELECT used.finding, used.severity, used.rule, used.medium, used.meter, to_char(
        to_char(used.to_day, 'YYYY-MM-DD') AS to_day, used.impact, used.unit, used.impact_share, used.state, used.author, used.reason
 FROM meterwarden.finding AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.from_day <= @last_day AND used.to_day >= @first_day
+WHERE used.institution = @institution AND used.from_day <= @last_day AND used.to_day >= @first_day
 ORDER BY used.impact_share DESC NULLS LAST, used.finding LIMIT 200
 
 -- name: events
 SELECT used.to_at, used.kind, used.medium, used.meter, used.register, used.amount, used.unit, used.from_at
 FROM meterwarden.event AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND $__timeFilter(used.to_at)
+WHERE used.institution = @institution AND $__timeFilter(used.to_at)
 ORDER BY used.to_at DESC LIMIT 200
 
 -- name: day_changes
@@ -114,7 +114,7 @@ SELECT used.changed_at, to_char(used.day, 'YYYY-MM-DD') AS day, used.medium, use
        used.unit
 FROM meterwarden.day_change AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND $__timeFilter(used.changed_at)
+WHERE used.institution = @institution AND $__timeFilter(used.changed_at)
 ORDER BY used.changed_at DESC, used.day LIMIT 200
 
 -- name: exchanges
@@ -122,14 +122,14 @@ SELECT used.exchanged_at, used.version, used.medium, used.meter, used.register, 
        (used.old_final IS NULL)::text AS withdrawn, used.author, used.reason
 FROM meterwarden.exchange AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND $__timeFilter(used.exchanged_at)
+WHERE used.institution = @institution AND $__timeFilter(used.exchanged_at)
 ORDER BY used.exchanged_at DESC, used.version DESC LIMIT 200
 
 -- name: edits
 SELECT used.read_at, used.version, used.medium, used.meter, used.register, used.value, used.unit, used.author, used.reason
 FROM meterwarden.edit AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND $__timeFilter(used.read_at)
+WHERE used.institution = @institution AND $__timeFilter(used.read_at)
 ORDER BY used.read_at DESC, used.version DESC LIMIT 200
 
 -- name: institution_choice
@@ -140,6 +140,6 @@ FROM meterwarden.institution AS place WHERE place.region = @region ORDER BY plac
 SELECT DISTINCT used.meter AS __value, used.meter AS __text
 FROM meterwarden.consumption_day AS used
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.institution = @institution AND used.medium = @medium
-  AND used.register IN ('energy_import_kwh', 'volume_m3') AND used.day BETWEEN @first_day AND @last_day
+WHERE used.institution = @institution AND used.medium = @medium
+  AND used.register IN ('energy_import_kwh', 'volume_m3') AND @in_range(used.day)
 ORDER BY 1

@@ -4,7 +4,7 @@ SELECT sum(total.measured_seconds) / nullif(sum(total.expected_seconds), 0) AS m
        sum(total.missing_seconds) / nullif(sum(total.expected_seconds), 0) AS missing
 FROM meterwarden.institution_day AS total
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.region = @region AND total.medium = @medium AND total.day BETWEEN @first_day AND @last_day
+WHERE place.region = @region AND total.medium = @medium AND @in_range(total.day)
 
 -- name: known_by_day
 SELECT total.day::timestamp AT TIME ZONE place.timezone AS time,
@@ -13,7 +13,7 @@ SELECT total.day::timestamp AT TIME ZONE place.timezone AS time,
        (sum(total.missing_seconds) / nullif(sum(total.expected_seconds), 0))::float8 AS missing
 FROM meterwarden.institution_day AS total
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.region = @region AND total.medium = @medium AND total.day BETWEEN @first_day AND @last_day
+WHERE place.region = @region AND total.medium = @medium AND @in_range(total.day)
 GROUP BY 1 ORDER BY 1
 
 -- name: most_missing
@@ -23,7 +23,7 @@ SELECT total.institution, place.name, place.region_name AS region, total.medium,
        count(*) FILTER (WHERE total.missing_seconds > 0 AND total.measured_seconds + total.estimated_seconds = 0) AS silent_days
 FROM meterwarden.institution_day AS total
 JOIN meterwarden.institution AS place USING (institution)
-WHERE place.region = @region AND total.medium = @medium AND total.day BETWEEN @first_day AND @last_day
+WHERE place.region = @region AND total.medium = @medium AND @in_range(total.day)
 GROUP BY 1, 2, 3, 4 HAVING sum(total.expected_seconds) > 0
 ORDER BY missing_share DESC, total.institution LIMIT 100
 

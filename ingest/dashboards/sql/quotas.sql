@@ -28,7 +28,7 @@ JOIN meterwarden.institution AS place USING (institution)
 WHERE level.period_kind = @period_kind AND level.indicator = @indicator AND place.region = @region
   AND level.period_start BETWEEN date_trunc(${period_kind:sqlstring}, $__timeFrom()::timestamptz - interval '1 day')::date
                              AND ($__timeTo()::timestamptz + interval '1 day')::date
-  AND level.day BETWEEN @first_day AND @last_day
+  AND @in_range(level.day)
 GROUP BY 1 ORDER BY 1
 
 -- name: level_changes
@@ -39,7 +39,7 @@ JOIN meterwarden.institution AS place USING (institution)
 WHERE level.period_kind = @period_kind AND level.indicator = @indicator AND place.region = @region
   AND level.period_start BETWEEN date_trunc(${period_kind:sqlstring}, $__timeFrom()::timestamptz - interval '1 day')::date
                              AND ($__timeTo()::timestamptz + interval '1 day')::date
-  AND level.day BETWEEN @first_day AND @last_day AND level.level <> level.previous_level
+  AND @in_range(level.day) AND level.level <> level.previous_level
 ORDER BY level.day DESC, level.institution LIMIT 500
 
 -- name: not_assessable

@@ -55,17 +55,17 @@ FROM metering.channel, generate_series('2026-10-01'::timestamptz, '2026-10-31', 
 INSERT INTO metering.consumption_hour SELECT channel, at, 1, 3600000000, 0
 FROM metering.channel, generate_series('2026-08-01'::timestamptz, '2026-10-31', '1 hour') AS at WHERE channel <= 160;
 INSERT INTO metering.consumption_day SELECT channel, day, 1, 0, 86400000000, 0, 0, 0, 0, 0, 0, 0
-FROM metering.channel, generate_series('2025-09-01'::date, '2026-10-31', '1 day') AS day;
+FROM metering.channel, generate_series('2026-03-01'::date, '2026-10-31', '1 day') AS day;
 INSERT INTO metering.consumption_month SELECT channel, month, 1, 0, 1, 0, 0, 0, 0
 FROM metering.channel, generate_series('2020-01-01'::date, '2026-10-01', '1 month') AS month;
 INSERT INTO metering.institution_day SELECT institution, medium, day, 1, 86400000000, 0, 86400000000, 0, 0, 0, 0, 0, 0
 FROM metering.institution, unnest(ARRAY['electricity', 'water', 'charger']) AS medium,
-     generate_series('2025-09-01'::date, '2026-10-31', '1 day') AS day;
+     generate_series('2026-03-01'::date, '2026-10-31', '1 day') AS day;
 INSERT INTO metering.quota_level
 SELECT institution, indicator, kind, date_trunc(kind, day)::date, day, (date_trunc(kind, day) + ('1 ' || kind)::interval)::date,
        'within', 'within', 1, 1, 0, 1, 'kWh/m2', 10, 0.1, 0.1, 'Q', 1, '{}'
 FROM metering.institution, unnest(ARRAY['electricity_per_area', 'water_per_person']) AS indicator,
-     unnest(ARRAY['month', 'year']) AS kind, generate_series('2025-09-01'::date, '2026-10-31', '1 day') AS day;
+     unnest(ARRAY['month', 'year']) AS kind, generate_series('2026-03-01'::date, '2026-10-31', '1 day') AS day;
 INSERT INTO metering.charging_session
 SELECT meter, 1, 'S' || at, at, at + interval '1 hour', at + interval '1 hour', 1, 2, 1000, 'closed', 'measured', NULL, true, 1
 FROM metering.charger, generate_series('2025-10-01'::timestamptz, '2026-10-31', '1 day') AS at;
@@ -76,7 +76,7 @@ FROM metering.channel, generate_series('2025-10-01'::timestamptz, '2026-10-31', 
 INSERT INTO metering.day_change SELECT channel, day, day, 1, 1, 0, 0, 1, 1, 0, 0
 FROM metering.channel, generate_series('2026-01-01'::date, '2026-10-31', '7 days') AS day;
 """
-"""200 institutions with four meters each, and 14 months of days."""
+"""200 institutions with four meters each, and eight months of days."""
 
 
 @pytest.fixture(scope="module")
