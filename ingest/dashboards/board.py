@@ -48,12 +48,11 @@ class Variable:
             "type": "query",
             "datasource": DATABASE if self.query else PROMETHEUS,
             "query": text if self.query else {"query": text, "refId": self.name, "qryType": 1},
-            "definition": text,
             "refresh": 2 if self.on_time_range else 1,
             "regex": "",
             "sort": 0,
             "options": [],
-            "current": {"selected": False, "text": ["All"], "value": ["$__all"]} if self.several else {},
+            **({"current": {"selected": False, "text": ["All"], "value": ["$__all"]}} if self.several else {}),
         }
 
     def _fixed(self, values: Mapping[str, Words]) -> Json:

@@ -164,7 +164,7 @@ _LEGEND: Final[Json] = {"showLegend": True, "displayMode": "list", "placement": 
 _OPTIONS: Final[Mapping[str, Json]] = {
     "timeseries": {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "desc"}},
     "barchart": {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "desc"}, "stacking": "normal", "xTickLabelRotation": 0},
-    "table": {"showHeader": True, "cellHeight": "sm", "footer": {"show": False, "reducer": ["sum"], "fields": ""}},
+    "table": {"showHeader": True, "cellHeight": "sm"},
     "stat": {
         "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
         "colorMode": "value",
