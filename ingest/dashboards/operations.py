@@ -107,6 +107,7 @@ STATE: Final = (
                 instant=True,
             )
         ],
+        hidden=["Time", "Value"],
         columns=columns("alertname severity alertstate institution indicator reason instance"),
     ),
 )
@@ -139,6 +140,7 @@ QUOTAS: Final = (
                 f"topk(20, max by (institution, indicator, period_kind, period) (meterwarden_quota_used_ratio{HERE}))", instant=True
             )
         ],
+        hidden=["Time"],
         columns=columns("institution indicator period_kind period Value"),
     ),
 )

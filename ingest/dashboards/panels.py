@@ -122,6 +122,7 @@ class Panel:
     steps: Sequence[tuple[float | None, str]] = ((None, "green"),)
     names: Named = field(default_factory=dict)
     columns: Mapping[str, Column] = field(default_factory=dict)
+    hidden: Sequence[str] = ()
     custom: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     limits: tuple[float | None, float | None] = (None, None)
@@ -149,6 +150,9 @@ class Panel:
             "targets": [query.json(number) for number, query in enumerate(self.queries)],
             "fieldConfig": {"defaults": defaults, "overrides": [column.json(name) for name, column in self.columns.items()]},
             "options": {**_OPTIONS[self.kind], **self.options},
+            "transformations": [{"id": "organize", "options": {"excludeByName": dict.fromkeys(self.hidden, True)}}]
+            if self.hidden
+            else [],
         }
 
 
