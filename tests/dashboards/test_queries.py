@@ -139,10 +139,10 @@ async def _live(stack: Stack, database: Database, directory: Path) -> City:
 
 async def _scraped(service: Service, server: Prometheus, broker: Mosquitto) -> str:
     """The service's own page, once Prometheus has seen it settled, and a message rejected since."""
-    await eventually(lambda: server.query("meterwarden_quota_institutions"), "quotas scraped")
+    await eventually(lambda: server.query("meterwarden_quota_institutions"), "quotas scraped", 60)
     await publish(broker, topic("nobody"), [b"{"])
-    await eventually(lambda: server.query("rate(meterwarden_messages_rejected_total[1m]) > 0"), "a rejection scraped")
-    await eventually(lambda: server.query("meterwarden_quarantine_open > 0"), "the quarantine scraped")
+    await eventually(lambda: server.query("rate(meterwarden_messages_rejected_total[1m]) > 0"), "a rejection scraped", 60)
+    await eventually(lambda: server.query("meterwarden_quarantine_open > 0"), "the quarantine scraped", 60)
     await eventually(lambda: server.query("meterwarden_findings_open > 0"), "findings scraped", 60)
     return (await service.http("/metrics"))[1]
 
