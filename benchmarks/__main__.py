@@ -47,6 +47,7 @@ async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS,
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """What the command line asks for; a wrong one ends the process with what is allowed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="full", help="how much of everything; default: full")
     parser.add_argument("--only", type=_scenarios, default=_usual(), metavar="NAME,...", help=f"some of {', '.join(NAMES)}")
