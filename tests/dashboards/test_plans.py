@@ -134,7 +134,7 @@ def chunks(database: Database) -> dict[str, str]:
 def test_no_panel_reads_a_table_that_grows_for_ever(query: Query, crowd: Database) -> None:
     """Indexes bound what is read by institution, region, period or time range; raw readings are not read at all."""
     text = query.target["rawSql"]
-    assert scanned_whole(crowd, text) == set(), json.dumps(plan(crowd, text), indent=1)[:6000]
+    assert scanned_whole(crowd, text) == set()
     assert "meterwarden.reading" not in text
 
 
