@@ -269,3 +269,24 @@ async def test_a_name_with_an_apostrophe_is_a_name(database: Database) -> None:
     chosen |= {"period_kind": ["month"], "period": ["2026-10-01"]}
     for query in SQL:
         assert query.panel["type"] == "stat" or bare.rows(query.target["rawSql"], chosen).fetched == []
+
+
+def test_the_views_of_the_boards_agree_with_the_verdicts(city: City) -> None:
+    """A month of institution_month is what the verdict on it used, where nothing is left out; the last quota_day is the status."""
+    months = """
+        SELECT count(*) AS months, count(*) FILTER (WHERE used.amount <> status.used) AS others,
+               count(*) FILTER (WHERE abs(used.missing_seconds / used.expected_seconds - status.missing_share) > 0.000001) AS unsure
+        FROM meterwarden.quota_status AS status
+        JOIN meterwarden.institution_month AS used ON used.institution = status.institution AND used.month = status.period_start
+         AND used.medium = CASE status.indicator WHEN 'water_per_person' THEN 'water' ELSE 'electricity' END
+        WHERE status.period_kind = 'month' AND status.closed AND status.excludes = '' AND used.expected_seconds > 0"""
+    [(number, others, unsure)] = city.rows(months, {}).fetched
+    assert number > 0
+    assert (others, unsure) == (0, 0)
+    status = """
+        SELECT count(*) FROM meterwarden.quota_status AS status
+        LEFT JOIN meterwarden.quota_day AS level USING (institution, indicator, period_kind, period_start)
+        WHERE level.day = status.as_of
+          AND (level.level, level.used, level.used_ratio) IS NOT DISTINCT FROM (status.level, status.used, status.used_ratio)"""
+    everything = city.rows("SELECT count(*) FROM meterwarden.quota_status", {}).fetched
+    assert city.rows(status, {}).fetched == everything != [(0,)]
