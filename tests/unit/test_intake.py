@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -586,16 +587,19 @@ def test_a_decoder_that_raises_harms_only_its_own_message(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("fault", [RecursionError, MemoryError, KeyError, UnicodeError, AssertionError])
 def test_no_kind_of_error_in_the_decoder_gets_out(monkeypatch: pytest.MonkeyPatch, fault: type[Exception]) -> None:
     """Also half-made rows of the message are dropped with it."""
-    taken = native_v1._stated
+    for name, seq in (("_plain_reading", 1), ("_stated", "not plain")):
+        taken = getattr(native_v1, name)
 
-    def faulty(position: int, item: Any) -> native_v1.Stated:
-        if position == 1:
-            raise fault
-        return taken(position, item)
+        def faulty(position: int, *more: Any, taken: Callable[..., Any] = taken) -> Any:
+            if position == 1:
+                raise fault
+            return taken(position, *more)
 
-    monkeypatch.setattr(native_v1, "_stated", faulty)
+        monkeypatch.setattr(native_v1, name, faulty)
+        payload = {"readings": [_stated("E1"), _water(), _stated("E1", seq=seq)]}
 
-    assert (Reason.DECODER_ERROR, Stage.DECODE, [], 0) == _verdict(_assess(G1, {"readings": [_stated("E1"), _water()]}))
+        assert (Reason.DECODER_ERROR, Stage.DECODE, [], 0) == _verdict(_assess(G1, payload))
+        monkeypatch.undo()
 
 
 def test_outcomes_come_in_the_order_of_the_batch() -> None:
