@@ -21,10 +21,12 @@ class OfMeter(NamedTuple):
 
     def row(self, stated: Stated, read_at: Instant) -> tuple[str, int]:
         """Path and registry row of a reading's meter. Raises Rejection."""
-        _agree(stated.institution, self.topic.institution, "institution")
-        _agree(stated.meter, self.topic.device, "meter")
-        path = f"{self.topic.institution}/{self.topic.medium}/{self.topic.device}"
-        return path, known(self.registry, path, read_at)
+        topic = self.topic
+        if stated.institution is not None and stated.institution != topic.institution:
+            raise _disagree("institution", stated.institution, topic.institution)
+        if stated.meter is not None and stated.meter != topic.device:
+            raise _disagree("meter", stated.meter, topic.device)
+        return topic.path, known(self.registry, topic.path, read_at)
 
 
 class OfGateway(NamedTuple):
@@ -36,8 +38,10 @@ class OfGateway(NamedTuple):
 
     def row(self, stated: Stated, read_at: Instant) -> tuple[str, int]:
         """Path and registry row of a reading's meter. Raises Rejection."""
-        _agree(stated.institution, self.topic.institution, "institution")
-        path = f"{self.topic.institution}/{stated.medium}/{stated.meter}"
+        institution = self.topic.institution
+        if stated.institution is not None and stated.institution != institution:
+            raise _disagree("institution", stated.institution, institution)
+        path = f"{institution}/{stated.medium}/{stated.meter}"
         row = known(self.registry, path, read_at)
         if not self.registry.is_under(row, self.gateway):
             raise Rejection(Reason.IDENTITY_MISMATCH, f"{path} is not registered under gateway {self.topic.device!r}")
@@ -64,6 +68,5 @@ def known(registry: Registry, path: str, read_at: Instant) -> int:
     return row
 
 
-def _agree(stated: str | None, topic: str, what: str) -> None:
-    if stated is not None and stated != topic:
-        raise Rejection(Reason.IDENTITY_MISMATCH, f"the payload names {what} {stated!r}, the topic {topic!r}")
+def _disagree(what: str, stated: str, topic: str) -> Rejection:
+    return Rejection(Reason.IDENTITY_MISMATCH, f"the payload names {what} {stated!r}, the topic {topic!r}")

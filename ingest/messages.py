@@ -1,5 +1,6 @@
 """What travels along intake's line: messages as they came, and what each comes to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -58,7 +59,7 @@ class Assessed:
 
     message: Message
     rows: list[Row] = field(default_factory=list)
-    sessions: list[SessionRow] = field(default_factory=list)
+    sessions: Sequence[SessionRow] = ()
     rejected: Rejected | None = None
 
 

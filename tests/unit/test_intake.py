@@ -247,7 +247,7 @@ def test_an_unknown_charger_has_no_session() -> None:
     assessed = _assess(charger_session("I1", "C404"), _session())
 
     assert (Reason.UNKNOWN_METER, Stage.IDENTIFY, [], 0) == _verdict(assessed)
-    assert [] == assessed.sessions
+    assert not assessed.sessions
 
 
 def test_a_meter_of_another_institution_is_unknown_here() -> None:
@@ -366,7 +366,7 @@ def test_a_session_that_stops_before_it_starts_is_refused() -> None:
     for stopped_at in (RECEIVED_AT - 1, RECEIVED_AT - HOUR_US):
         assessed = _assess(SESSION, _session(stopped_at=_text(stopped_at)))
         assert (Reason.INVALID_TIME, Stage.DECODE, [], 0) == _verdict(assessed)
-        assert [] == assessed.sessions
+        assert not assessed.sessions
 
 
 def test_the_accept_window_holds_at_its_very_edges() -> None:
@@ -700,7 +700,7 @@ def test_a_hostile_payload_is_refused_on_every_other_topic_too(topic: str, name:
     assessed = _assess(topic, HOSTILE[name][0])
 
     assert _verdict(assessed)[0] != Reason.DECODER_ERROR
-    assert [] == assessed.rows + assessed.sessions
+    assert [] == [*assessed.rows, *assessed.sessions]
 
 
 def test_of_a_name_that_stands_twice_the_last_counts() -> None:
