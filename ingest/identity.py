@@ -7,7 +7,6 @@ against the registry as it was when the reading was taken.
 from typing import NamedTuple
 
 from ingest.errors import Reason, Rejection
-from ingest.formats.native_v1 import Stated
 from ingest.metering.calendar import Instant, moment
 from ingest.registry import ABSENT, Registry
 from ingest.topics import TopicName
@@ -19,13 +18,13 @@ class OfMeter(NamedTuple):
     topic: TopicName
     registry: Registry
 
-    def row(self, stated: Stated, read_at: Instant) -> tuple[str, int]:
-        """Path and registry row of a reading's meter. Raises Rejection."""
+    def row(self, institution: str | None, _: str, meter: str | None, read_at: Instant) -> tuple[str, int]:
+        """Path and registry row of the meter that a reading names as its own. Raises Rejection."""
         topic = self.topic
-        if stated.institution is not None and stated.institution != topic.institution:
-            raise _disagree("institution", stated.institution, topic.institution)
-        if stated.meter is not None and stated.meter != topic.device:
-            raise _disagree("meter", stated.meter, topic.device)
+        if institution is not None and institution != topic.institution:
+            raise _disagree("institution", institution, topic.institution)
+        if meter is not None and meter != topic.device:
+            raise _disagree("meter", meter, topic.device)
         return topic.path, known(self.registry, topic.path, read_at)
 
 
@@ -36,12 +35,12 @@ class OfGateway(NamedTuple):
     gateway: int
     registry: Registry
 
-    def row(self, stated: Stated, read_at: Instant) -> tuple[str, int]:
-        """Path and registry row of a reading's meter. Raises Rejection."""
-        institution = self.topic.institution
-        if stated.institution is not None and stated.institution != institution:
-            raise _disagree("institution", stated.institution, institution)
-        path = f"{institution}/{stated.medium}/{stated.meter}"
+    def row(self, institution: str | None, medium: str, meter: str | None, read_at: Instant) -> tuple[str, int]:
+        """Path and registry row of the meter that a reading names as its own. Raises Rejection."""
+        own = self.topic.institution
+        if institution is not None and institution != own:
+            raise _disagree("institution", institution, own)
+        path = f"{own}/{medium}/{meter}"
         row = known(self.registry, path, read_at)
         if not self.registry.is_under(row, self.gateway):
             raise Rejection(Reason.IDENTITY_MISMATCH, f"{path} is not registered under gateway {self.topic.device!r}")

@@ -15,7 +15,7 @@ from ingest.formats import native_v1
 from ingest.formats.faults import DETAIL_LIMIT
 from ingest.formats.native_v1 import Stated
 from ingest.identity import Identify, identify_by, known
-from ingest.messages import Assessed, Message, Rejected, Row, SessionRow
+from ingest.messages import Assessed, Message, Rejected, Row, SessionRow, new_row
 from ingest.metering.calendar import Instant, instant, moment
 from ingest.metering.registers import INTEGER_LIMIT, to_integer
 from ingest.registry import ABSENT, Registry
@@ -57,29 +57,39 @@ def _assess(message: Message, registry: Registry, window: AcceptWindow, max_payl
         session = native_v1.decode_session(message.payload)
         return Assessed(message, sessions=[_session(session, topic, message, registry, window)])
     readings, failing = native_v1.decode(topic.medium, message.payload)
-    identify = identify_by(topic, registry)
-    rows: list[Row] = []
-    for stated in readings:
-        try:
-            rows += _rows(stated, identify, message.received_at, registry, window)
-        except Rejection as rejection:
-            failing[stated.position] = rejection
+    rows = _rows(readings, failing, identify_by(topic, registry), message.received_at, registry, window)
     return Assessed(message, rows, rejected=_rejected(failing, failing[min(failing)]) if failing else None)
 
 
-def _rows(stated: Stated, identify: Identify, received_at: Instant, registry: Registry, window: AcceptWindow) -> list[Row]:
-    read_at = _read_at(stated.read_at, received_at, window)
-    path, row = identify.row(stated, read_at)
-    rows = []
-    for register, value in stated.registers:
-        channel, face = registry.register(row, register)
-        if channel == ABSENT:
-            wanted = f"{path}/{register}"
-            raise Rejection(Reason.UNKNOWN_REGISTER, f"no register {register} is registered for {path}", wanted)
-        integer = to_integer(value, face.decimals)
-        if not -INTEGER_LIMIT < integer < face.limit:
-            raise Rejection(Reason.OUT_OF_RANGE, f"{register} = {value!r} is more than the register can show")
-        rows.append(Row(channel, read_at, integer, received_at))
+def _rows(
+    readings: list[Stated],
+    failing: dict[int, Rejection],
+    identify: Identify,
+    received_at: Instant,
+    registry: Registry,
+    window: AcceptWindow,
+) -> list[Row]:
+    """The rows of the readings without fault; the rejections of the others are added to `failing`."""
+    rows: list[Row] = []
+    last, read_at = "", 0  # the readings of a batch mostly speak of one instant
+    for position, institution, medium, meter, text, registers in readings:
+        whole = len(rows)
+        try:
+            if text != last:
+                read_at, last = _read_at(text, received_at, window), text
+            path, row = identify.row(institution, medium, meter, read_at)
+            for register, value in registers:
+                channel, face = registry.register(row, register)
+                if channel == ABSENT:
+                    wanted = f"{path}/{register}"
+                    raise Rejection(Reason.UNKNOWN_REGISTER, f"no register {register} is registered for {path}", wanted)
+                integer = to_integer(value, face.decimals)
+                if not -INTEGER_LIMIT < integer < face.limit:
+                    raise Rejection(Reason.OUT_OF_RANGE, f"{register} = {value!r} is more than the register can show")
+                rows.append(new_row((channel, read_at, integer, received_at)))
+        except Rejection as rejection:
+            del rows[whole:]  # no register of a reading is stored while another one is in doubt
+            failing[position] = rejection
     return rows
 
 

@@ -6,7 +6,8 @@ where that fails is a batch taken apart, so that its good readings are kept besi
 
 import re
 import sys
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -28,6 +29,10 @@ class Stated(NamedTuple):
     meter: str | None
     read_at: str
     registers: list[tuple[str, float]]
+
+
+_new_stated: Final[Callable[[tuple[Any, ...]], Stated]] = partial(tuple.__new__, Stated)
+"""Half the time of `Stated(...)`."""
 
 
 class Decoded(NamedTuple):
@@ -174,7 +179,7 @@ def _plain_reading(position: int, item: Any, own_medium: str | None) -> Stated |
         registers.sort(key=_by_slot)
     if not registers or registers[0][0] != _MAIN[medium] or read_at is None or (meter is None and own_medium is None):
         return None
-    return Stated(position, institution, medium, meter, read_at, registers)
+    return _new_stated((position, institution, medium, meter, read_at, registers))
 
 
 def _by_slot(register: tuple[str, float]) -> int:
