@@ -6,7 +6,6 @@ reading has an instant of its own to the microsecond, as clocks of their own giv
 """
 
 import asyncio
-import gc
 import statistics
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from ingest.batching import Inbox
 from ingest.broker.connection import Connection
 from ingest.broker.session import Session
 from ingest.broker.subscriptions import Subscriptions
+from ingest.garbage import look_seldom
 from ingest.messages import Message
 from ingest.metrics import Metrics
 from ingest.persist import persist
@@ -80,7 +80,6 @@ async def _scenario(prepared: Bench, name: str, load: Load, messages: int) -> No
     published = _distinct(load) if "distinct" in name else load.published()
     while wire := _wire(list(islice(published, messages))):
         session, connection, received = _line(settings, metrics)
-        gc.collect()
         steps.run("socket", lambda connection=connection, wire=wire: _feed(connection, wire))  # type: ignore[misc]
         batch = await received()
         assessed = steps.run("decide", lambda batch=batch: decide(batch))  # type: ignore[misc]
@@ -150,4 +149,5 @@ def _print(name: str, steps: Steps, readings: int) -> None:
 
 
 if __name__ == "__main__":
+    look_seldom()
     asyncio.run(main())
