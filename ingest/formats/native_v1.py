@@ -1,23 +1,23 @@
 """Meterwarden's own JSON, version 1: bytes -> readings as the payload states them.
 
-Nearly every payload is plain: parsed once, its few fields looked at here. Of any other the contract's compiled schema decides; only
-where that fails is a batch taken apart, so that its good readings are kept beside the positions of the bad ones. See docs/adr/0007.
+Nearly every payload is without fault: the contract's own rules, compiled to give plain dictionaries, read it in one call. Of any
+other the contract's models decide. A batch that they refuse is taken apart, so that its good readings are kept beside the positions
+of the bad ones. See docs/adr/0007-plain-dictionaries.md.
 """
 
-import re
-import sys
 from collections.abc import Callable
-from functools import lru_cache, partial
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Annotated, Any, Final, NamedTuple, NotRequired, Union, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
+from typing_extensions import TypedDict
 
 from ingest.errors import Reason, Rejection
 from ingest.formats.faults import from_details, rejection
 from schemas import reading as wire
 from schemas.charger import ChargerSession
-from schemas.registers import MAIN_REGISTER, REGISTERS, Kind, Medium
+from schemas.registers import REGISTERS
 
 
 class Stated(NamedTuple):
@@ -62,19 +62,39 @@ _REGISTER_NAMES: Final = {
 }
 _session: Final = TypeAdapter(ChargerSession)
 
-_MOST: Final = sys.float_info.max
-_LEAST: Final = {
-    medium: {name: 0.0 if REGISTERS[name].kind is Kind.CUMULATIVE else -_MOST for name in names}
-    for medium, names in _REGISTER_NAMES.items()
-}
-"""Medium -> register -> the least value it may show."""
-_SLOT: Final = {name: slot for slot, name in enumerate(REGISTERS)}
-_MAIN: Final = {medium.value: MAIN_REGISTER[medium] for medium in Medium}
-"""Stands first among its medium's registers."""
-_EXACT: Final = 2**53
-"""Below it every integer is a double."""
-_LONGEST_TIME: Final = len("2026-03-02T08:15:00.123456789+08:00")
-_LONGEST_CODE: Final = 64
+
+def _plain_form(model: type[wire.Wire]) -> Any:
+    """A model of the contract as a TypedDict: the same fields under the same rules, but no object is made of each reading."""
+    fields = {
+        name: field.rebuild_annotation() if field.is_required() else NotRequired[field.rebuild_annotation()]
+        for name, field in model.model_fields.items()
+    }
+    return _typed_dict(model, fields)
+
+
+def _plain_batch(model: type[wire.Wire], item: Any) -> Any:
+    return _typed_dict(model, {"readings": Annotated[list[item], *model.model_fields["readings"].metadata]})
+
+
+def _typed_dict(model: type[wire.Wire], fields: dict[str, Any]) -> Any:
+    make: Any = TypedDict  # mypy knows only fields written out
+    form = make(f"Plain{model.__name__}", fields)
+    form.__pydantic_config__ = model.model_config
+    return form
+
+
+def _reader(form: Any) -> Callable[[bytes], Any]:
+    read: Callable[[bytes], Any] = TypeAdapter(form).validator.validate_json
+    return read
+
+
+_PLAIN: Final = {medium: _plain_form(model) for medium, model in _SINGLE.items()}
+_ANY_MEDIUM: Final = Annotated[
+    Union[tuple(_plain_form(model) for model in get_args(get_args(wire.GatewayReading)[0]))],  # noqa: UP007 - of a tuple
+    Field(discriminator="medium"),
+]
+_read_single: Final = {medium: _reader(form) for medium, form in _PLAIN.items()}
+_read_batch: Final = {medium: _reader(_plain_batch(model, _PLAIN.get(medium, _ANY_MEDIUM))) for medium, model in _BATCH.items()}
 
 
 def decode(medium: str, payload: bytes) -> Decoded:
@@ -85,7 +105,7 @@ def decode(medium: str, payload: bytes) -> Decoded:
     if not payload:
         raise Rejection(Reason.EMPTY_PAYLOAD, "the payload is empty")
     plain = _plain(medium, payload)
-    return Decoded(plain, {}) if plain is not None else decode_by_contract(medium, payload)
+    return decode_by_contract(medium, payload) if plain is None else Decoded(plain, {})
 
 
 def decode_by_contract(medium: str, payload: bytes) -> Decoded:
@@ -117,78 +137,26 @@ def _may_be_batch(medium: str, payload: bytes) -> bool:
 
 
 def _plain(medium: str, payload: bytes) -> list[Stated] | None:
-    """The readings of a payload of which there is no doubt; None: only the contract can say."""
+    """The readings of a payload without fault; None: the contract's models can say what it is, and why it is refused."""
     try:
-        stated = from_json(payload, allow_inf_nan=False)
-    except ValueError:
+        if not _may_be_batch(medium, payload):
+            return [_plain_stated(0, _read_single[medium](payload), medium)]
+        items = _read_batch[medium](payload)["readings"]
+    except ValidationError:
         return None
-    if type(stated) is not dict:
-        return None
-    own_medium = None if medium == "gateway" else medium
-    items: Any = [stated]
-    if own_medium is None or ("readings" in stated and _may_be_batch(medium, payload)):
-        items = stated.get("readings")
-        if type(items) is not list or len(stated) > 1 or not 0 < len(items) <= wire.MAX_READINGS:
-            return None
-    readings = []
-    for position, item in enumerate(items):
-        reading = _plain_reading(position, item, own_medium)
-        if reading is None:
-            return None
-        readings.append(reading)
-    return readings
+    return [_plain_stated(position, item, medium) for position, item in enumerate(items)]
 
 
-def _plain_reading(position: int, item: Any, own_medium: str | None) -> Stated | None:
-    """One loop over the fields in the order they come: every call saved here is saved for every reading."""
-    if type(item) is not dict:
-        return None
-    medium, institution, meter, read_at = item.get("medium", own_medium), None, None, None
-    if type(medium) is not str or medium not in _LEAST or (medium != own_medium and own_medium):
-        return None
-    least = _LEAST[medium]
-    registers = []
-    for name, value in item.items():
-        if name in least:
-            if type(value) is float:
-                if not least[name] <= value <= _MOST:
-                    return None
-                registers.append((name, value))
-            elif type(value) is int and least[name] <= value and -_EXACT < value < _EXACT:
-                registers.append((name, float(value)))
-            else:
-                return None
-        elif name == "read_at":
-            if type(value) is not str or len(value) > _LONGEST_TIME or not _is_time(value):
-                return None
-            read_at = value
-        elif name == "meter":
-            if type(value) is not str or len(value) > _LONGEST_CODE or not _is_code(value):
-                return None
-            meter = value
-        elif name == "institution":
-            if type(value) is not str or len(value) > _LONGEST_CODE or not _is_code(value):
-                return None
-            institution = value
-        elif name == "seq":
-            if type(value) is not int or not 0 <= value < 2**63:
-                return None
-        elif name != "medium":
-            return None
-    if len(registers) > 1:
-        registers.sort(key=_by_slot)
-    if not registers or registers[0][0] != _MAIN[medium] or read_at is None or (meter is None and own_medium is None):
-        return None
+def _plain_stated(position: int, item: dict[str, Any], topic_medium: str) -> Stated:
+    """What is left of a reading when the rest is taken out are its registers, in the order of the contract."""
+    take = item.pop
+    read_at, institution, meter = take("read_at"), take("institution", None), take("meter", None)
+    medium = take("medium", topic_medium)
+    take("seq", None)
+    registers = [*item.items()]
+    if None in item.values():
+        registers = [(name, value) for name, value in registers if value is not None]
     return _new_stated((position, institution, medium, meter, read_at, registers))
-
-
-def _by_slot(register: tuple[str, float]) -> int:
-    return _SLOT[register[0]]
-
-
-_is_time: Final = lru_cache(4096)(re.compile(wire.RFC3339).fullmatch)
-"""Meters read themselves at the same seconds, so nearly every text has been seen."""
-_is_code: Final = lru_cache(2**16)(re.compile(wire.CODE).fullmatch)
 
 
 class _NoBatch(Exception):  # noqa: N818 - says what the payload is not

@@ -587,7 +587,7 @@ def test_a_decoder_that_raises_harms_only_its_own_message(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("fault", [RecursionError, MemoryError, KeyError, UnicodeError, AssertionError])
 def test_no_kind_of_error_in_the_decoder_gets_out(monkeypatch: pytest.MonkeyPatch, fault: type[Exception]) -> None:
     """Also half-made rows of the message are dropped with it."""
-    for name, seq in (("_plain_reading", 1), ("_stated", "not plain")):
+    for name, seq in (("_plain_stated", 1), ("_stated", "not plain")):
         taken = getattr(native_v1, name)
 
         def faulty(position: int, *more: Any, taken: Callable[..., Any] = taken) -> Any:

@@ -214,14 +214,3 @@ def test_what_is_not_plain_is_left_to_the_contract(payload: bytes) -> None:
         with pytest.raises(Rejection) as refused:
             native_v1.decode(medium, payload)
         assert refused.value.reason in set(Reason)
-
-
-def test_long_texts_are_not_remembered() -> None:
-    """What is remembered is bounded in number and in length: a sender cannot fill the memory with it."""
-    for remembered, longest in ((native_v1._is_time, native_v1._LONGEST_TIME), (native_v1._is_code, native_v1._LONGEST_CODE)):
-        before = remembered.cache_info().currsize
-        long = "2" * (longest + 1)
-        for name in ("read_at", "meter", "institution"):
-            _agree("electricity", json.dumps({"read_at": TIMES[0], "energy_import_kwh": 1} | {name: long}).encode())
-        assert remembered.cache_info().currsize <= before + 1
-        assert remembered.cache_info().maxsize is not None
