@@ -2,7 +2,7 @@
 
 Nearly every payload is without fault: the contract's own rules, compiled to give plain dictionaries, read it in one call. Of any
 other the contract's models decide. A batch that they refuse is taken apart, so that its good readings are kept beside the positions
-of the bad ones. See docs/adr/0007-plain-dictionaries.md.
+of the bad ones. See docs/adr/0008-plain-dictionaries.md.
 """
 
 from collections.abc import Callable
