@@ -377,6 +377,17 @@ def test_the_accept_window_holds_at_its_very_edges() -> None:
     assert expected == {at: _reason(E1, _reading(at=at)) for at in expected}
 
 
+def test_readings_of_a_batch_are_each_judged_by_their_own_instant() -> None:
+    """Whether or not the one before had the same: one too old, or none at all, is so however often it comes."""
+    old, none, good = _text(0), "2026-02-30T00:00:00Z", _text()
+    assessed = _assess(
+        E1, {"readings": [_reading(read_at=at) for at in (old, old, good, old, good, none, none, _text(RECEIVED_AT - 1))]}
+    )
+
+    assert (Reason.TOO_OLD, Stage.VALIDATE, [0, 1, 3, 5, 6], 3) == _verdict(assessed)
+    assert [RECEIVED_AT, RECEIVED_AT, RECEIVED_AT - 1] == [row.read_at for row in assessed.rows]
+
+
 def test_digits_beyond_the_microsecond_are_cut_off() -> None:
     """Nanoseconds do not push a reading over the edge of the window."""
     newest = _text(RECEIVED_AT + WINDOW.ahead_us)
