@@ -18,6 +18,6 @@ settlement  marks -> readings      storage/settlement.py  which channel-hours ch
 
 Beside them: `settings.py` (every setting), `cli.py` and `commands/` (the command, one file a group), `demo/` (all of it on real
 servers), `stack/` (those servers), `web/` (health), `alerts/` (rules, changed together with `metrics.py`), `warden.py` (the
-quarantine's replay and caps), `storage/` (the only folder that knows the tables), `dashboards/` (Grafana's boards, on
-metrics and public views).
+quarantine's replay and caps), `garbage.py` (Python's collector), `storage/` (the only folder that knows the tables), `dashboards/`
+(Grafana's boards, on metrics and public views).
 """

@@ -4,7 +4,7 @@ The session puts lists in, the line takes batches out. Nothing is awaited per me
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from itertools import accumulate
 
 from ingest.messages import Message
@@ -17,6 +17,11 @@ OVERHEAD_BYTES = 200
 def size_bytes(message: Message) -> int:
     """What a message counts towards the limits."""
     return len(message.payload) + OVERHEAD_BYTES
+
+
+def total_bytes(messages: Sequence[Message]) -> int:
+    """What messages count towards the limits: asked three times of each message, hence no call a message."""
+    return sum([len(message[1]) for message in messages]) + OVERHEAD_BYTES * len(messages)
 
 
 class Inbox:
@@ -59,7 +64,7 @@ class Inbox:
     def _take(self) -> list[Message]:
         batch = self._messages[: self._fitting()]
         self._messages = self._messages[len(batch) :]
-        self._bytes -= sum(map(size_bytes, batch))
+        self._bytes -= total_bytes(batch)
         self._rest()
         return batch
 

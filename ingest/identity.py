@@ -7,7 +7,6 @@ against the registry as it was when the reading was taken.
 from typing import NamedTuple
 
 from ingest.errors import Reason, Rejection
-from ingest.formats.native_v1 import Stated
 from ingest.metering.calendar import Instant, moment
 from ingest.registry import ABSENT, Registry
 from ingest.topics import TopicName
@@ -19,12 +18,14 @@ class OfMeter(NamedTuple):
     topic: TopicName
     registry: Registry
 
-    def row(self, stated: Stated, read_at: Instant) -> tuple[str, int]:
-        """Path and registry row of a reading's meter. Raises Rejection."""
-        _agree(stated.institution, self.topic.institution, "institution")
-        _agree(stated.meter, self.topic.device, "meter")
-        path = f"{self.topic.institution}/{self.topic.medium}/{self.topic.device}"
-        return path, known(self.registry, path, read_at)
+    def row(self, institution: str | None, _: str, meter: str | None, read_at: Instant) -> tuple[str, int]:
+        """Path and registry row of the meter that a reading names as its own. Raises Rejection."""
+        topic = self.topic
+        if institution is not None and institution != topic.institution:
+            raise _disagree("institution", institution, topic.institution)
+        if meter is not None and meter != topic.device:
+            raise _disagree("meter", meter, topic.device)
+        return topic.path, known(self.registry, topic.path, read_at)
 
 
 class OfGateway(NamedTuple):
@@ -34,10 +35,12 @@ class OfGateway(NamedTuple):
     gateway: int
     registry: Registry
 
-    def row(self, stated: Stated, read_at: Instant) -> tuple[str, int]:
-        """Path and registry row of a reading's meter. Raises Rejection."""
-        _agree(stated.institution, self.topic.institution, "institution")
-        path = f"{self.topic.institution}/{stated.medium}/{stated.meter}"
+    def row(self, institution: str | None, medium: str, meter: str | None, read_at: Instant) -> tuple[str, int]:
+        """Path and registry row of the meter that a reading names as its own. Raises Rejection."""
+        own = self.topic.institution
+        if institution is not None and institution != own:
+            raise _disagree("institution", institution, own)
+        path = f"{own}/{medium}/{meter}"
         row = known(self.registry, path, read_at)
         if not self.registry.is_under(row, self.gateway):
             raise Rejection(Reason.IDENTITY_MISMATCH, f"{path} is not registered under gateway {self.topic.device!r}")
@@ -64,6 +67,5 @@ def known(registry: Registry, path: str, read_at: Instant) -> int:
     return row
 
 
-def _agree(stated: str | None, topic: str, what: str) -> None:
-    if stated is not None and stated != topic:
-        raise Rejection(Reason.IDENTITY_MISMATCH, f"the payload names {what} {stated!r}, the topic {topic!r}")
+def _disagree(what: str, stated: str, topic: str) -> Rejection:
+    return Rejection(Reason.IDENTITY_MISMATCH, f"the payload names {what} {stated!r}, the topic {topic!r}")

@@ -6,15 +6,16 @@ The accept window is judged against the message's own `received_at`, so that a r
 import hashlib
 import traceback
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ingest import topics
 from ingest.errors import Reason, Rejection, Stage
 from ingest.formats import native_v1
 from ingest.formats.faults import DETAIL_LIMIT
-from ingest.formats.native_v1 import Decoded, Stated
+from ingest.formats.native_v1 import Stated
 from ingest.identity import Identify, identify_by, known
-from ingest.messages import Assessed, Message, Rejected, Row, SessionRow
+from ingest.messages import Assessed, Message, Rejected, Row, SessionRow, new_row
 from ingest.metering.calendar import Instant, instant, moment
 from ingest.metering.registers import INTEGER_LIMIT, to_integer
 from ingest.registry import ABSENT, Registry
@@ -36,64 +37,65 @@ def assess(batch: Sequence[Message], registry: Registry, window: AcceptWindow, m
 
 def assess_one(message: Message, registry: Registry, window: AcceptWindow, max_payload_bytes: int) -> Assessed:
     """What one message comes to; whatever its code raises is that message's rejection."""
-    assessed = Assessed(message)
     try:
-        _assess(message, assessed, registry, window, max_payload_bytes)
+        return _assess(message, registry, window, max_payload_bytes)
     except Rejection as rejection:
-        assessed.rejected = _rejected({}, rejection)
+        return Assessed(message, rejected=_rejected({}, rejection))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # no message can stop the line, a panic of native code included; the digest finds the fault
         digest = hashlib.sha256("".join(traceback.format_exception(error)).encode(errors="replace")).hexdigest()[:16]
         detail = f"{type(error).__name__}, traceback digest {digest}"
-        assessed = Assessed(message, rejected=Rejected(Stage.DECODE, Reason.DECODER_ERROR, detail))
-    return assessed
+        return Assessed(message, rejected=Rejected(Stage.DECODE, Reason.DECODER_ERROR, detail))
 
 
-def _assess(message: Message, into: Assessed, registry: Registry, window: AcceptWindow, max_payload_bytes: int) -> None:
+def _assess(message: Message, registry: Registry, window: AcceptWindow, max_payload_bytes: int) -> Assessed:
     if len(message.payload) > max_payload_bytes:
         raise Rejection(Reason.TOO_LARGE, f"{len(message.payload)} bytes, allowed are {max_payload_bytes}")
     topic = topics.parse(message.topic)
     if topic.kind == "session":
-        into.sessions.append(_session(native_v1.decode_session(message.payload), topic, message, registry, window))
-        return
-    decoded = native_v1.decode(topic.medium, message.payload)
-    _add_rows(decoded, identify_by(topic, registry), message, into, registry, window)
+        session = native_v1.decode_session(message.payload)
+        return Assessed(message, sessions=[_session(session, topic, message, registry, window)])
+    readings, failing = native_v1.decode(topic.medium, message.payload)
+    rows = _rows(readings, failing, identify_by(topic, registry), message.received_at, registry, window)
+    return Assessed(message, rows, rejected=_rejected(failing, failing[min(failing)]) if failing else None)
 
 
-def _add_rows(
-    decoded: Decoded, identify: Identify, message: Message, into: Assessed, registry: Registry, window: AcceptWindow
-) -> None:
-    failing = decoded.failing
-    for stated in decoded.readings:
+def _rows(
+    readings: list[Stated],
+    failing: dict[int, Rejection],
+    identify: Identify,
+    received_at: Instant,
+    registry: Registry,
+    window: AcceptWindow,
+) -> list[Row]:
+    """The rows of the readings without fault; the rejections of the others are added to `failing`."""
+    rows: list[Row] = []
+    last, read_at = "", 0  # the readings of a batch mostly speak of one instant
+    for position, institution, medium, meter, text, registers in readings:
+        whole = len(rows)
         try:
-            into.rows += _rows(stated, identify, message.received_at, registry, window)
+            if text != last:
+                read_at, last = _read_at(text, received_at, window), text
+            path, row = identify.row(institution, medium, meter, read_at)
+            for register, value in registers:
+                channel, face = registry.register(row, register)
+                if channel == ABSENT:
+                    wanted = f"{path}/{register}"
+                    raise Rejection(Reason.UNKNOWN_REGISTER, f"no register {register} is registered for {path}", wanted)
+                integer = to_integer(value, face.decimals)
+                if not -INTEGER_LIMIT < integer < face.limit:
+                    raise Rejection(Reason.OUT_OF_RANGE, f"{register} = {value!r} is more than the register can show")
+                rows.append(new_row((channel, read_at, integer, received_at)))
         except Rejection as rejection:
-            failing[stated.position] = rejection
-    if failing:
-        into.rejected = _rejected(failing, failing[min(failing)])
-
-
-def _rows(stated: Stated, identify: Identify, received_at: Instant, registry: Registry, window: AcceptWindow) -> list[Row]:
-    read_at = _read_at(stated.read_at, received_at, window)
-    path, row = identify.row(stated, read_at)
-    rows = []
-    for register, value in stated.registers:
-        channel = registry.channel(row, register)
-        if channel == ABSENT:
-            wanted = f"{path}/{register}"
-            raise Rejection(Reason.UNKNOWN_REGISTER, f"no register {register} is registered for {path}", wanted)
-        decimals = registry.decimals(channel)
-        integer = to_integer(value, decimals)
-        if not -INTEGER_LIMIT < integer < registry.limit(row, register, decimals):
-            raise Rejection(Reason.OUT_OF_RANGE, f"{register} = {value!r} is more than the register can show")
-        rows.append(Row(channel, read_at, integer, received_at))
+            del rows[whole:]  # no register of a reading is stored while another one is in doubt
+            failing[position] = rejection
     return rows
 
 
 def _read_at(text: str, received_at: Instant, window: AcceptWindow) -> Instant:
     try:
-        read_at = instant(utc(text))
+        read_at = _instant(text)
     except (ValueError, OverflowError) as error:
         raise Rejection(Reason.INVALID_TIME, f"no such time: {text!r}") from error
     if read_at > received_at + window.ahead_us:
@@ -103,6 +105,11 @@ def _read_at(text: str, received_at: Instant, window: AcceptWindow) -> Instant:
     return read_at
 
 
+@lru_cache(4096)  # meters read themselves at the same seconds; the contract keeps the text short
+def _instant(text: str) -> Instant:
+    return instant(utc(text))
+
+
 def _session(
     session: ChargerSession, topic: topics.TopicName, message: Message, registry: Registry, window: AcceptWindow
 ) -> SessionRow:
@@ -110,8 +117,7 @@ def _session(
     stopped_at = session.stopped_at and _read_at(session.stopped_at, message.received_at, window)
     if stopped_at and stopped_at < started_at:
         raise Rejection(Reason.INVALID_TIME, f"stopped at {session.stopped_at}, before it started at {session.started_at}")
-    path = f"{topic.institution}/{topic.medium}/{topic.device}"
-    row = known(registry, path, started_at)
+    row = known(registry, topic.path, started_at)
     return SessionRow(
         registry.meter[row],
         session.session,

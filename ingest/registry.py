@@ -11,13 +11,19 @@ from typing import Final, NamedTuple
 from ingest.metering.registers import INTEGER_LIMIT
 from schemas.registers import REGISTERS, Kind
 
-REGISTER_SLOT: Final = {name: slot for slot, name in enumerate(REGISTERS)}
 ABSENT: Final = -1
 USUAL_DECIMALS: Final = 3
 CANARY: Final = ("meterwarden", "electricity", "canary")
 """Institution, medium and code of the meter every registry knows: our own (ingest/canary.py)."""
 CANARY_CHANNEL: Final = 0
 """Belongs to no registered meter: stored, and nothing is derived from it."""
+
+
+class Face(NamedTuple):
+    """What a register can show: its decimals, and what its values must stay below, in the channel's integers."""
+
+    decimals: int
+    limit: int
 
 
 class RegisteredMeter(NamedTuple):
@@ -52,9 +58,10 @@ class Registry:
         self.meter = array("l")
         self._valid_from_us = array("q")
         self._valid_to_us = array("q")
-        self._channels = {slot: array("l") for slot in REGISTER_SLOT.values()}
-        self._digits = array("b")
-        self._unusual_decimals: dict[int, int] = {}
+        self._channels = {name: array("l") for name in REGISTERS}
+        self._faces = {name: array("H") for name in REGISTERS}
+        self._face_number: dict[Face, int] = {}
+        self._face: list[Face] = []  # few and distinct: a column of numbers stands for them
         self._add(_CANARY_METER)
         for meter in meters:
             self._add(meter)
@@ -80,20 +87,9 @@ class Registry:
         """Whether a gateway may speak for a meter."""
         return gateway != ABSENT and self._gateway[row] == gateway
 
-    def channel(self, row: int, register: str) -> int:
-        """The channel of a register; ABSENT where the meter has none registered."""
-        return self._channels[REGISTER_SLOT[register]][row]
-
-    def decimals(self, channel: int) -> int:
-        """The decimals a channel keeps."""
-        return self._unusual_decimals.get(channel, USUAL_DECIMALS)
-
-    def limit(self, row: int, register: str, decimals: int) -> int:
-        """What a value must stay below, in the channel's integers: a cumulative register cannot show its modulus or more."""
-        digits = self._digits[row]
-        if digits == 0 or REGISTERS[register].kind is not Kind.CUMULATIVE:
-            return INTEGER_LIMIT
-        return int(10 ** (digits + decimals))
+    def register(self, row: int, name: str) -> tuple[int, Face]:
+        """The channel of a register, ABSENT where the meter has none registered, and what its values may be."""
+        return self._channels[name][row], self._face[self._faces[name][row]]
 
     def _add(self, meter: RegisteredMeter) -> None:
         path = f"{meter.institution}/{meter.medium}/{meter.code}"
@@ -104,15 +100,27 @@ class Registry:
         self._gateway.append(self._gateway_number(meter))
         self._valid_from_us.append(meter.valid_from_us)
         self._valid_to_us.append(meter.valid_to_us)
-        for column in self._channels.values():
-            column.append(ABSENT)
-        self._digits.append(meter.digits)
-        for register, channel, decimals in meter.channels:
-            self._channels[REGISTER_SLOT[register]][row] = channel
-            if decimals != USUAL_DECIMALS:
-                self._unusual_decimals[channel] = decimals
+        for name in REGISTERS:
+            self._channels[name].append(ABSENT)
+            self._faces[name].append(0)
+        for name, channel, decimals in meter.channels:
+            self._channels[name][row] = channel
+            self._faces[name][row] = self._number_of(_face(name, meter.digits, decimals))
+
+    def _number_of(self, face: Face) -> int:
+        if face not in self._face_number:
+            self._face_number[face] = len(self._face)
+            self._face.append(face)
+        return self._face_number[face]
 
     def _gateway_number(self, meter: RegisteredMeter) -> int:
         if meter.gateway is None:
             return ABSENT
         return self._gateways.setdefault(f"{meter.institution}/{meter.gateway}", len(self._gateways))
+
+
+def _face(register: str, digits: int, decimals: int) -> Face:
+    """A cumulative register of so many digits cannot show its modulus or more."""
+    if digits == 0 or REGISTERS[register].kind is not Kind.CUMULATIVE:
+        return Face(decimals, INTEGER_LIMIT)
+    return Face(decimals, int(10 ** (digits + decimals)))

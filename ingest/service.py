@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry
 
 from ingest.announcer import Announcer
-from ingest.batching import Inbox, size_bytes
+from ingest.batching import Inbox, total_bytes
 from ingest.broker.leaving import queue_emptied
 from ingest.broker.session import Session
 from ingest.broker.subscriptions import Subscriptions
@@ -63,16 +63,16 @@ async def intake(inbox: Inbox, present: Present, session: Session, writer: Write
         outcomes = await persist(writer, assessed, metrics)
         metrics.write_seconds.observe(time.monotonic() - started)
         session.ack(batch)
-        session.release(sum(map(size_bytes, batch)))
+        session.release(total_bytes(batch))
         count(metrics, assessed, outcomes)
 
 
 def count(metrics: Metrics, assessed: Sequence[Assessed], outcomes: Sequence[Outcome]) -> None:
     """Count a committed batch, each message once by its outcome."""
-    for name, number in Counter(outcome.message for outcome in outcomes).items():
-        metrics.messages.labels(name).inc(number)
-    for name in READING_OUTCOMES:
-        metrics.readings.labels(name).inc(sum(getattr(outcome, name) for outcome in outcomes))
+    for outcome, number in Counter(outcomes).items():  # few differ
+        metrics.messages.labels(outcome.message).inc(number)
+        for name in READING_OUTCOMES:
+            metrics.readings.labels(name).inc(number * getattr(outcome, name))
     for reason, number in Counter(one.rejected.reason for one in assessed if one.rejected).items():
         metrics.rejected.labels(reason).inc(number)
     metrics.in_flight.dec(len(outcomes))

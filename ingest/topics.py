@@ -1,6 +1,7 @@
 """Topic name -> institution, medium, device, kind."""
 
 import re
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from ingest.errors import Reason, Rejection
@@ -11,15 +12,21 @@ _CODE: Final = re.compile(CODE).fullmatch
 Kind = Literal["reading", "readings", "session"]
 
 
+REMEMBERED: Final = 2**16
+"""Topics, some 30 MB at most: only proper ones are remembered, and their codes are short."""
+
+
 class TopicName(NamedTuple):
-    """What a native topic name says; for a gateway's readings `medium` is `gateway`."""
+    """What a native topic name says; for a gateway's readings `medium` is `gateway`. `path`: institution/medium/device."""
 
     kind: Kind
     institution: str
     medium: str
     device: str
+    path: str
 
 
+@lru_cache(REMEMBERED)
 def parse(topic: str) -> TopicName:
     """The parts of a native topic name. Raises Rejection (unknown_topic) for any other."""
     name = _split(topic)
@@ -31,9 +38,13 @@ def parse(topic: str) -> TopicName:
 def _split(topic: str) -> TopicName | None:
     match topic.split("/"):
         case ["metering", institution, ("electricity" | "water" | "charger") as medium, device, "reading"]:
-            return TopicName("reading", institution, medium, device)
+            return _name("reading", institution, medium, device)
         case ["metering", institution, "gateway", device, "readings"]:
-            return TopicName("readings", institution, "gateway", device)
+            return _name("readings", institution, "gateway", device)
         case ["metering", institution, "charger", device, "session"]:
-            return TopicName("session", institution, "charger", device)
+            return _name("session", institution, "charger", device)
     return None
+
+
+def _name(kind: Kind, institution: str, medium: str, device: str) -> TopicName:
+    return TopicName(kind, institution, medium, device, f"{institution}/{medium}/{device}")

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import mqtt5
 
-from ingest.messages import Message
+from ingest.messages import Message, new_message
 
 log = logging.getLogger(__name__)
 
@@ -69,14 +69,16 @@ class Connection(asyncio.Protocol):
                 offset += length
                 if type(packet) is publish:
                     messages.append(
-                        Message(
-                            packet.topic,
-                            packet.payload,
-                            int(packet.qos),
-                            packet.retain,
-                            packet.packet_id or 0,
-                            generation,
-                            received_at,
+                        new_message(
+                            (
+                                packet.topic,
+                                packet.payload,
+                                int(packet.qos),
+                                packet.retain,
+                                packet.packet_id or 0,
+                                generation,
+                                received_at,
+                            )
                         )
                     )
                 else:

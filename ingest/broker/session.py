@@ -16,7 +16,7 @@ from typing import Final
 
 import mqtt5
 
-from ingest.batching import Inbox, size_bytes
+from ingest.batching import Inbox, total_bytes
 from ingest.broker.connection import Connection, Disconnected
 from ingest.broker.subscriptions import Subscriptions
 from ingest.messages import Message
@@ -138,7 +138,7 @@ class Session:
             self._connection.close()
 
     def _received(self, messages: list[Message]) -> None:
-        size = sum(map(size_bytes, messages))
+        size = total_bytes(messages)
         self.received += len(messages)
         self._uncommitted_bytes += size
         self._metrics.received.inc(len(messages))

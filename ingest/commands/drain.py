@@ -8,6 +8,7 @@ import click
 from ingest import service
 from ingest.commands.given import settings_given
 from ingest.errors import Unavailable
+from ingest.garbage import look_seldom
 from ingest.logs import start_logging
 from ingest.storage.members import other_members
 from ingest.words import words
@@ -22,6 +23,7 @@ def drain(last: bool) -> None:
     """
     settings = settings_given()
     start_logging("WARNING")
+    look_seldom()
     try:
         others = asyncio.run(other_members(settings)) if settings.broker.share_group else []
     except Unavailable as error:

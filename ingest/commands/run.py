@@ -8,6 +8,7 @@ import click
 from ingest import service
 from ingest.broker.session import TakenOver
 from ingest.commands.given import settings_given
+from ingest.garbage import look_seldom
 from ingest.logs import start_logging
 
 
@@ -17,6 +18,7 @@ def run(log_level: str) -> None:
     """Run the service: intake and settlement, until SIGTERM."""
     settings = settings_given()
     start_logging(log_level)
+    look_seldom()
     try:
         drained = asyncio.run(service.run(settings))
     except* TakenOver as errors:

@@ -4,6 +4,7 @@ queries.py          every query the service runs, by name, from the files in sql
 connection.py       how a connection is opened, and which errors are the world's
 binary.py           rows in PostgreSQL's binary COPY format
 writer.py           one batch of assessed messages -> one transaction -> outcomes
+outcomes.py         what became of each message, once the database has answered
 quarantine/         rejected messages: found, replayed, purged, kept within their caps
 registry.py         the registry as intake keeps it in memory
 registry_lines.py   one line of each registry file, checked by itself

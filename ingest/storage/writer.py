@@ -6,7 +6,7 @@ staging table, and so are the next batches for a while: redeliveries come in run
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Final, TypeVar
@@ -15,10 +15,11 @@ import psycopg
 
 from ingest.errors import Refused, Unavailable
 from ingest.messages import Assessed, Message, Outcome, Row, SessionRow
-from ingest.metering.calendar import HOUR_US, instant, moment, utc_hour
+from ingest.metering.calendar import HOUR_US, instant, moment
 from ingest.settings import DatabaseSettings
 from ingest.storage import binary
 from ingest.storage.connection import Connection, connect, is_worlds, unavailable
+from ingest.storage.outcomes import Key, outcomes, outcomes_of_new
 from ingest.storage.queries import QUERIES
 
 STAGED_BATCHES: Final = 20
@@ -27,7 +28,6 @@ STAGED_BATCHES: Final = 20
 CHUNK_US: Final = 7 * 24 * HOUR_US
 """Length of a chunk of readings (migration 0002)."""
 
-Key = tuple[int, int]
 T = TypeVar("T")
 
 
@@ -92,14 +92,37 @@ class Writer:
         return self._connection
 
     async def _write(self, connection: Connection, batch: Sequence[Assessed]) -> list[Outcome]:
-        rows = sorted({row[:3]: row for assessed in batch for row in assessed.rows}.values())
+        rows = sorted([row for assessed in batch for row in assessed.rows])
+        if self._staged_left == 0 and await self._copied_as_new(connection, rows):
+            new_sessions = await _keep_the_rest(connection, batch)
+            await _mark(connection, rows)
+            return outcomes_of_new(batch, new_sessions)
+        return await self._write_with_known(connection, batch, rows)
+
+    async def _copied_as_new(self, connection: Connection, rows: list[Row]) -> bool:
+        """Store rows in key order; False, and nothing stored, where a key comes twice or is there already."""
+        if not rows:
+            return True
+        channels, instants, *_ = zip(*rows, strict=True)
+        if len(set(zip(channels, instants, strict=True))) < len(rows):
+            return False
+        try:
+            await _copy(connection, "copy_readings", _in_lock_order(rows))
+        except psycopg.errors.UniqueViolation:
+            await connection.rollback()
+            self._staged_left = STAGED_BATCHES
+            return False
+        return True
+
+    async def _write_with_known(self, connection: Connection, batch: Sequence[Assessed], rows: list[Row]) -> list[Outcome]:
+        """Write a batch some of whose keys come twice, or are there already."""
+        rows = list({row[:3]: row for row in rows}.values())
         first = {(row.channel, row.read_at): row for row in reversed(rows)}
-        there = await self._store(connection, _in_lock_order(first.values()))
+        there = await self._store(connection, _in_lock_order(list(reversed(first.values()))))
         disputed = await _keep_conflicts(connection, rows, first, there)
-        new_sessions = await _keep_sessions(connection, batch)
-        await _quarantine(connection, [assessed for assessed in batch if assessed.rejected])
-        await _mark(connection, [*(key for key in first if key not in there), *(row[:2] for row in disputed)])
-        return _outcomes(batch, {key: row.value for key, row in first.items() if key not in there}, disputed, new_sessions)
+        new_sessions = await _keep_the_rest(connection, batch)
+        await _mark(connection, sorted([*(key for key in first if key not in there), *(row[:2] for row in disputed)]))
+        return outcomes(batch, {key: row.value for key, row in first.items() if key not in there}, disputed, new_sessions)
 
     async def _store(self, connection: Connection, rows: list[Row]) -> dict[Key, int]:
         """Insert rows of distinct keys; returns the stored values of those keys that were there already."""
@@ -120,16 +143,14 @@ class Writer:
         return await _stored_values(connection, keys) if keys else {}
 
 
-def _in_lock_order(backwards: Collection[Row]) -> list[Row]:
+def _in_lock_order(rows: list[Row]) -> list[Row]:
     """Rows as every worker locks them: COPY fills a hypertable chunk by chunk, within a chunk in key order.
 
-    They come in falling key order, so within one chunk (nearly always) turning them round is enough.
+    They come in key order, which within one chunk (nearly always) is all.
     """
-    rows = list(backwards)
-    rows.reverse()
-    chunks = {row.read_at // CHUNK_US for row in rows}
-    if len(chunks) > 1:
-        rows.sort(key=lambda row: row.read_at // CHUNK_US)  # stable: key order stays within a chunk
+    instants = [row[1] for row in rows]
+    if instants and min(instants) // CHUNK_US != max(instants) // CHUNK_US:
+        return sorted(rows, key=lambda row: row.read_at // CHUNK_US)  # stable: key order stays within a chunk
     return rows
 
 
@@ -160,6 +181,13 @@ async def _keep_conflicts(
     }
     cursor = await connection.execute(QUERIES["insert_conflicts"], parameters)
     return {(channel, instant(read_at), value) for channel, read_at, value in await cursor.fetchall()}
+
+
+async def _keep_the_rest(connection: Connection, batch: Sequence[Assessed]) -> set[SessionRow]:
+    """Keep sessions and rejected messages; returns the statements about sessions that were not kept before."""
+    new_sessions = await _keep_sessions(connection, batch)
+    await _quarantine(connection, [assessed for assessed in batch if assessed.rejected])
+    return new_sessions
 
 
 async def _keep_sessions(connection: Connection, batch: Sequence[Assessed]) -> set[SessionRow]:
@@ -209,18 +237,21 @@ def quarantine_key(message: Message) -> bytes:
     return hashlib.sha256(message.topic.encode() + b"\0" + message.payload).digest()
 
 
-async def _mark(connection: Connection, keys: Sequence[Key]) -> None:
-    """Say which channel-hours changed, from which instant to which, in one row."""
-    in_order = sorted(keys)
-    until = {(channel, utc_hour(read_at)): read_at for channel, read_at in in_order}
-    if until:
-        since = {(channel, utc_hour(read_at)): read_at for channel, read_at in reversed(in_order)}
-        channels, hours = zip(*until, strict=True)
-        parameters = {
-            "channel": list(channels), "utc_hour": list(hours), "from_us": [since[key] for key in until],
-            "until_us": list(until.values()),
-        }  # fmt: skip
-        await connection.execute(QUERIES["insert_mark"], parameters)
+async def _mark(connection: Connection, keys: Sequence[tuple[int, ...]]) -> None:
+    """Say which channel-hours changed, from which instant to which, in one row. `keys` begin with channel and instant, in order."""
+    if not keys:
+        return
+    instants = [key[1] for key in keys]
+    hours = [(key[0], key[1] // HOUR_US) for key in keys]
+    until = dict(zip(hours, instants, strict=True))
+    since = dict(zip(reversed(hours), reversed(instants), strict=True))
+    parameters = {
+        "channel": binary.array(channel for channel, _ in until),
+        "utc_hour": binary.array(hour for _, hour in until),
+        "from_us": binary.array(map(since.__getitem__, until)),
+        "until_us": binary.array(until.values()),
+    }
+    await connection.execute(QUERIES["insert_mark"], parameters)
 
 
 async def _probe(connection: Connection) -> None:
@@ -235,37 +266,4 @@ async def _probe(connection: Connection) -> None:
     await connection.execute(QUERIES["insert_session"], (0, "probe", 1, at, 0, None, None, None, at))
     await connection.execute(QUERIES["probe_quarantine"])
     await connection.execute("ROLLBACK TO SAVEPOINT probe")
-    await connection.execute(QUERIES["insert_mark"], {"channel": [], "utc_hour": [], "from_us": [], "until_us": []})
-
-
-def _outcomes(
-    batch: Sequence[Assessed],
-    stored: dict[Key, int],
-    disputed: set[tuple[int, int, int]],
-    new_sessions: set[SessionRow],
-) -> list[Outcome]:
-    """Each message's outcome, in order; the first that brings a value is the one that stored it."""
-    outcomes = []
-    for assessed in batch:
-        kept = duplicates = disputes = 0
-        for row in assessed.rows:
-            key = row[:2]
-            if stored.get(key) == row.value:
-                del stored[key]
-                kept += 1
-            elif disputed and row[:3] in disputed:
-                disputed.discard(row[:3])
-                disputes += 1
-            else:
-                duplicates += 1
-        fresh = kept or disputes or _is_new(assessed, new_sessions)
-        message = "rejected" if assessed.rejected else "stored" if fresh else "duplicate"
-        outcomes.append(Outcome(message, kept, duplicates, disputes))
-    return outcomes
-
-
-def _is_new(assessed: Assessed, new_sessions: set[SessionRow]) -> bool:
-    """Whether a message's session statement was stored, by this message and not an equal one before it."""
-    new = [session for session in assessed.sessions if session in new_sessions]
-    new_sessions.difference_update(new)
-    return bool(new)
+    await connection.execute(QUERIES["insert_mark"], dict.fromkeys(("channel", "utc_hour", "from_us", "until_us"), "{}"))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -246,7 +247,7 @@ def test_an_unknown_charger_has_no_session() -> None:
     assessed = _assess(charger_session("I1", "C404"), _session())
 
     assert (Reason.UNKNOWN_METER, Stage.IDENTIFY, [], 0) == _verdict(assessed)
-    assert [] == assessed.sessions
+    assert not assessed.sessions
 
 
 def test_a_meter_of_another_institution_is_unknown_here() -> None:
@@ -365,7 +366,7 @@ def test_a_session_that_stops_before_it_starts_is_refused() -> None:
     for stopped_at in (RECEIVED_AT - 1, RECEIVED_AT - HOUR_US):
         assessed = _assess(SESSION, _session(stopped_at=_text(stopped_at)))
         assert (Reason.INVALID_TIME, Stage.DECODE, [], 0) == _verdict(assessed)
-        assert [] == assessed.sessions
+        assert not assessed.sessions
 
 
 def test_the_accept_window_holds_at_its_very_edges() -> None:
@@ -374,6 +375,17 @@ def test_the_accept_window_holds_at_its_very_edges() -> None:
     expected = {oldest: None, newest: None, oldest - 1: Reason.TOO_OLD, newest + 1: Reason.TIME_IN_FUTURE}
 
     assert expected == {at: _reason(E1, _reading(at=at)) for at in expected}
+
+
+def test_readings_of_a_batch_are_each_judged_by_their_own_instant() -> None:
+    """Whether or not the one before had the same: one too old, or none at all, is so however often it comes."""
+    old, none, good = _text(0), "2026-02-30T00:00:00Z", _text()
+    assessed = _assess(
+        E1, {"readings": [_reading(read_at=at) for at in (old, old, good, old, good, none, none, _text(RECEIVED_AT - 1))]}
+    )
+
+    assert (Reason.TOO_OLD, Stage.VALIDATE, [0, 1, 3, 5, 6], 3) == _verdict(assessed)
+    assert [RECEIVED_AT, RECEIVED_AT, RECEIVED_AT - 1] == [row.read_at for row in assessed.rows]
 
 
 def test_digits_beyond_the_microsecond_are_cut_off() -> None:
@@ -586,16 +598,19 @@ def test_a_decoder_that_raises_harms_only_its_own_message(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("fault", [RecursionError, MemoryError, KeyError, UnicodeError, AssertionError])
 def test_no_kind_of_error_in_the_decoder_gets_out(monkeypatch: pytest.MonkeyPatch, fault: type[Exception]) -> None:
     """Also half-made rows of the message are dropped with it."""
-    taken = native_v1._stated
+    for name, seq in (("_plain_stated", 1), ("_stated", "not plain")):
+        taken = getattr(native_v1, name)
 
-    def faulty(position: int, item: Any) -> native_v1.Stated:
-        if position == 1:
-            raise fault
-        return taken(position, item)
+        def faulty(position: int, *more: Any, taken: Callable[..., Any] = taken) -> Any:
+            if position == 1:
+                raise fault
+            return taken(position, *more)
 
-    monkeypatch.setattr(native_v1, "_stated", faulty)
+        monkeypatch.setattr(native_v1, name, faulty)
+        payload = {"readings": [_stated("E1"), _water(), _stated("E1", seq=seq)]}
 
-    assert (Reason.DECODER_ERROR, Stage.DECODE, [], 0) == _verdict(_assess(G1, {"readings": [_stated("E1"), _water()]}))
+        assert (Reason.DECODER_ERROR, Stage.DECODE, [], 0) == _verdict(_assess(G1, payload))
+        monkeypatch.undo()
 
 
 def test_outcomes_come_in_the_order_of_the_batch() -> None:
@@ -696,7 +711,7 @@ def test_a_hostile_payload_is_refused_on_every_other_topic_too(topic: str, name:
     assessed = _assess(topic, HOSTILE[name][0])
 
     assert _verdict(assessed)[0] != Reason.DECODER_ERROR
-    assert [] == assessed.rows + assessed.sessions
+    assert [] == [*assessed.rows, *assessed.sessions]
 
 
 def test_of_a_name_that_stands_twice_the_last_counts() -> None:

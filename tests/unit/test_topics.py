@@ -28,9 +28,9 @@ def test_what_the_contract_writes_is_read_back(institution: str, device: str, me
     readings = topics.parse(contract.gateway_readings(institution, device))
     session = topics.parse(contract.charger_session(institution, device))
 
-    assert TopicName("reading", institution, medium.value, device) == reading
-    assert TopicName("readings", institution, "gateway", device) == readings
-    assert TopicName("session", institution, "charger", device) == session
+    assert TopicName("reading", institution, medium.value, device, f"{institution}/{medium.value}/{device}") == reading
+    assert TopicName("readings", institution, "gateway", device, f"{institution}/gateway/{device}") == readings
+    assert TopicName("session", institution, "charger", device, f"{institution}/charger/{device}") == session
 
 
 @given(codes, codes, st.sampled_from(Medium))

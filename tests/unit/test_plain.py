@@ -1,0 +1,216 @@
+"""The two ways of decoding: what the plain way says of a payload, the contract says too, and of no other does it speak."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.errors import Reason, Rejection
+from ingest.formats import native_v1
+from schemas.publish import FOLDER
+from schemas.reading import MAX_READINGS
+
+MEDIA = ("electricity", "water", "charger", "gateway")
+BAD = Path(__file__).parents[3] / "shared" / "corpus" / "bad"
+"""A collection of hostile payloads beside the checkout; where it is absent, those written here must do."""
+CASES = 30_000
+
+Verdict = tuple[str, Any]
+
+
+def _verdict(decode: Callable[[str, bytes], native_v1.Decoded], medium: str, payload: bytes) -> Verdict:
+    """Readings to the last bit and type, reasons and words: all that the line can see."""
+    try:
+        readings, failing = decode(medium, payload)
+    except Rejection as rejection:
+        return "rejected", (rejection.reason, rejection.detail)
+    return "decoded", (repr(readings), {position: (one.reason, one.detail) for position, one in failing.items()})
+
+
+def _agree(medium: str, payload: bytes) -> bool:
+    """Hold both ways to the same verdict; returns whether the plain way spoke."""
+    plain = native_v1._plain(medium, payload)
+    by_contract = _verdict(native_v1.decode_by_contract, medium, payload)
+
+    assert by_contract == _verdict(native_v1.decode, medium, payload), (medium, payload)
+    if plain is not None:
+        assert ("decoded", (repr(plain), {})) == by_contract, (medium, payload)
+    return plain is not None
+
+
+# What payloads are made of: the usual most often, beside it all that has ever been mistaken for it
+
+TIMES = ["2026-03-02T08:15:00+08:00", "2026-03-02T00:15:00Z", "2026-03-02t00:15:00.5z", "2026-03-02T00:15:00.123456789-00:00",
+         "2026-03-02T00:15:00.1234567890Z", "2026-03-02T00:15:00", "2026-03-02 00:15:00Z", "2026-02-31T00:00:00Z",
+         "2026-03-02T00:15:00Z\n", "２０２６-03-02T08:15:00Z", "20260302T001500Z", "2026-W10-1T00:00:00Z",
+         "2026-03-02T00:15:00+0800", "2026-03-02T00:15:00,5Z", "2026-03-02T24:00:00Z",
+         "2026-03-02T00:15:00+08:60", "0000-00-00T00:00:00Z", "", "Z" * 5000]  # fmt: skip
+CODES = ["E1", "W-1", "a.b_c", "x" * 64, "x" * 65, "", "-x", ".x", "E 1", "水表", "E1\n", "E1\0", "E/1", "+", "#"]
+NUMBERS = ["48213.754", "0", "0.0", "-0", "-0.0", "1", "-1", "-1.5", "7.0", "1e3", "1E-400", "-1e-400", "1e308", "1e309", "-1e309",
+           "1e400", "NaN", "Infinity", "-Infinity", "9007199254740991", "9007199254740992", "9007199254740993", "-9007199254740993",
+           "9223372036854775807", "9223372036854775808", "18446744073709551616", "1" * 400, "0.1" + "0" * 300 + "1", "01",
+           "+1", "1.", ".5", "1_0", "0x1", "5e-324", "1.7976931348623157e308", "1.7976931348623159e308"]  # fmt: skip
+ODD = ["null", "true", "false", '""', '"1"', "[]", "{}", "[1]", '{"a": 1}', '"\\ud800"', '"NaN"', '"Infinity"', "[[[[]]]]"]
+NAMES = ["read_at", "seq", "institution", "meter", "medium", "energy_import_kwh", "energy_export_kwh", "energy_import_tariff_1_kwh",
+         "energy_import_tariff_4_kwh", "power_kw", "volume_m3", "flow_m3_per_h", "readings"]  # fmt: skip
+STRANGE_NAMES = ["", "x", "Read_at", "energy_import_kwh ", "energy_import_KWh", "__class__", "registers", "0", "read\\u005fat",
+                 "read\\u0069ngs", "seq\\u0000"]  # fmt: skip
+REGISTERS = {"electricity": ("energy_import_kwh", "energy_export_kwh", "energy_import_tariff_1_kwh", "power_kw"),
+             "water": ("volume_m3", "flow_m3_per_h"), "charger": ("energy_import_kwh", "power_kw")}  # fmt: skip
+
+
+class Maker:
+    """Payloads as text, most of them nearly right."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+
+    def payload(self, medium: str) -> bytes:
+        batch = medium == "gateway" or self.rng.random() < 0.4
+        text = self._batch(medium) if batch else self._reading(medium)
+        raw = text.encode(errors="surrogatepass")
+        return (self._torn(raw) or b" ") if self.rng.random() < 0.1 else raw
+
+    def _batch(self, medium: str) -> str:
+        number = (
+            self.rng.choice([0, 1, 1, 2, 3, 8]) if self.rng.random() < 0.9995 else self.rng.choice([MAX_READINGS, MAX_READINGS + 1])
+        )
+        items = [self._reading(medium)] * number if number > 8 else [self._reading(medium) for _ in range(number)]
+        if self._rarely():
+            items.append(self.rng.choice(ODD))
+        fields = [('"readings"', f"[{','.join(items)}]")]
+        if self._rarely():
+            fields.append(self._field(medium))
+        return self._object(fields)
+
+    def _reading(self, topic: str) -> str:
+        medium = self.rng.choice(list(REGISTERS)) if topic == "gateway" else topic
+        main, *others = REGISTERS[medium]
+        fields = [('"read_at"', self._time()), (f'"{main}"', self._number())]
+        fields += [(f'"{name}"', self._number()) for name in others if self.rng.random() < 0.3]
+        if topic == "gateway" or self.rng.random() < 0.2:
+            fields += [('"medium"', f'"{medium}"'), ('"meter"', self._code())]
+        if self.rng.random() < 0.2:
+            fields.append(('"seq"', self.rng.choice([*NUMBERS, "null"]) if self._rarely() else "17"))
+        if self.rng.random() < 0.2:
+            fields.append(('"institution"', self._code()))
+        if self.rng.random() < 0.3:
+            self.rng.shuffle(fields)
+        if self._rarely():
+            fields.pop(self.rng.randrange(len(fields)))
+        if self._rarely():
+            fields.insert(self.rng.randrange(len(fields) + 1), self._field(medium))
+        return self._object(fields)
+
+    def _field(self, medium: str) -> tuple[str, str]:
+        """Any field with any value: strange, repeated, of the wrong type or of another medium."""
+        name = self.rng.choice(NAMES if self.rng.random() < 0.7 else STRANGE_NAMES)
+        return f'"{name}"', self.rng.choice(
+            [self._time(), self._code(), self._number(), f'"{medium}"', '"gas"', self.rng.choice(ODD)]
+        )
+
+    def _object(self, fields: list[tuple[str, str]]) -> str:
+        colon = self.rng.choice([":", ": ", " :\n"])
+        return "{" + ",".join(f"{name}{colon}{value}" for name, value in fields) + "}"
+
+    def _time(self) -> str:
+        return self._odd() or json.dumps(self.rng.choice(TIMES if self._rarely() else TIMES[:4]), ensure_ascii=self._rarely())
+
+    def _code(self) -> str:
+        return self._odd() or json.dumps(self.rng.choice(CODES if self._rarely() else CODES[:4]), ensure_ascii=self._rarely())
+
+    def _number(self) -> str:
+        return self._odd() or self.rng.choice(NUMBERS if self._rarely() else NUMBERS[:3])
+
+    def _odd(self) -> str | None:
+        return self.rng.choice(ODD) if self.rng.random() < 0.02 else None
+
+    def _rarely(self) -> bool:
+        return self.rng.random() < 0.1
+
+    def _torn(self, raw: bytes) -> bytes:
+        """A byte changed, lost, put in or doubled, or an end cut off."""
+        at, other = (
+            self.rng.randrange(len(raw) + 1),
+            self.rng.choice([0, 9, 34, 44, 45, 58, 92, 125, 128, 195, 255, *b"0.eE[]{}tn"]),
+        )
+        return self.rng.choice(
+            [raw[:at], raw[at:], raw[:at] + bytes([other]) + raw[at + 1 :], raw[:at] + bytes([other]) + raw[at:],
+             raw[:at] + raw[at + 1 :], raw + raw[:at], b"\xef\xbb\xbf" + raw, raw + b" \n"]
+        )  # fmt: skip
+
+
+def test_both_ways_of_decoding_agree_on_payloads_of_every_kind(seed: int) -> None:
+    """Thirty thousand payloads, right, nearly right and torn: one verdict, one reason, the same words and the same bits."""
+    maker = Maker(random.Random(seed))
+    spoke: Counter[tuple[str, bool]] = Counter()
+    for number in range(CASES):
+        medium = MEDIA[number % len(MEDIA)]
+        spoke[medium, _agree(medium, maker.payload(medium))] += 1
+
+    for medium in MEDIA:  # else the test would compare the contract with itself
+        assert 0.1 * CASES / len(MEDIA) < spoke[medium, True] < 0.9 * CASES / len(MEDIA), spoke
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("examples/*/*/*.json")), ids=lambda path: f"{path.parts[-3]}/{path.stem}")
+def test_both_ways_agree_on_the_examples_of_the_contract(path: Path) -> None:
+    """On every topic, not only their own."""
+    for medium in MEDIA:
+        if payload := path.read_bytes():
+            _agree(medium, payload)
+
+
+def test_both_ways_agree_on_hostile_payloads() -> None:
+    """Those collected beside the checkout, as far as they are there."""
+    for path in sorted(BAD.rglob("*")):
+        if path.is_file() and (payload := path.read_bytes()):
+            for medium in MEDIA:
+                _agree(medium, payload)
+
+
+@given(st.sampled_from(MEDIA), st.binary(min_size=1, max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_both_ways_agree_on_any_bytes(medium: str, payload: bytes) -> None:
+    """Also where nothing was meant."""
+    _agree(medium, payload)
+
+
+values = st.one_of(st.floats(), st.integers(), st.text(max_size=5), st.none(), st.booleans())
+
+
+@given(st.sampled_from(MEDIA), st.dictionaries(st.sampled_from(NAMES), values, min_size=1))
+@settings(max_examples=300, deadline=None)
+def test_both_ways_agree_on_any_object(medium: str, stated: dict[str, Any]) -> None:
+    """Any types under the contract's own names, alone and in a batch."""
+    right = {"read_at": TIMES[0], "energy_import_kwh": 1.5, "volume_m3": 2} | stated
+    for item in (stated, right):
+        for payload in (item, {"readings": [item]}):
+            _agree(medium, json.dumps(payload).encode())
+
+
+@pytest.mark.parametrize("medium", MEDIA)
+def test_what_the_simulators_and_meters_usually_send_is_plain(medium: str) -> None:
+    """The speed of the line rests on it."""
+    main = {"water": "volume_m3"}.get(medium, "energy_import_kwh")
+    reading = {"read_at": TIMES[0], "seq": 4, "institution": "I1", "meter": "E1", main: 5, "medium": medium}
+    if medium == "gateway":
+        assert native_v1._plain(medium, json.dumps({"readings": [reading | {"medium": "electricity"}] * 3}).encode())
+    else:
+        assert native_v1._plain(medium, json.dumps(reading).encode())
+        assert native_v1._plain(medium, json.dumps({"readings": [reading] * 3}).encode())
+
+
+@pytest.mark.parametrize("payload", [b'{"readings": 7}', b'{"readings": [], "read_at": 1}', b'{"read\\u0069ngs": []}', b"[]", b"7"])
+def test_what_is_not_plain_is_left_to_the_contract(payload: bytes) -> None:
+    """It alone gives reasons."""
+    for medium in MEDIA:
+        assert native_v1._plain(medium, payload) is None
+        with pytest.raises(Rejection) as refused:
+            native_v1.decode(medium, payload)
+        assert refused.value.reason in set(Reason)
