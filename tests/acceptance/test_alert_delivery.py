@@ -74,6 +74,7 @@ async def test_an_overrun_quota_is_told_and_so_is_its_correction(stack: Stack, d
             prometheus.scrape("meterwarden", service.port)
             await published(service, database, broker, tmp_path, *of)
             told = await eventually(lambda: found.mail("FIRING", over.code), "told", NOTICE_SECONDS)
+            assert not found.mail("RESOLVED")
             enter_floor_area(directory, over.code, Decimal(LOST_ZEROS))
             await import_files(database, directory)
             ended = await eventually(lambda: found.mail("RESOLVED", over.code), "resolved", NOTICE_SECONDS)
