@@ -9,14 +9,21 @@ WITH registered AS (
            greatest(interval '6 hours', make_interval(secs => 3 * version.interval_s)) AS patience
     FROM metering.meter_version AS version JOIN metering.meter USING (meter)
     WHERE version.valid_from <= %(now)s AND %(now)s < version.valid_to
+), heard AS (
+    SELECT registered.institution, registered.patience, max(newest.read_at) AS heard_at
+    FROM registered
+    LEFT JOIN metering.channel USING (meter)
+    LEFT JOIN LATERAL (
+        SELECT reading.read_at FROM metering.reading
+        WHERE reading.channel = channel.channel AND reading.read_at > %(now)s - interval '7 days'
+        ORDER BY reading.read_at DESC LIMIT 1  -- not EXISTS: the key is walked backwards, whatever the planner knows of the chunks
+    ) AS newest ON true
+    WHERE registered.medium <> 'charger' AND registered.patience <= interval '7 days'
+    GROUP BY registered.meter, registered.institution, registered.patience
 ), meters AS (
-    SELECT institution, count(*) AS expected, count(*) FILTER (WHERE NOT EXISTS (
-        SELECT FROM metering.channel JOIN metering.reading USING (channel)
-        WHERE channel.meter = registered.meter
-          AND reading.read_at > %(now)s - interval '7 days' AND reading.read_at > %(now)s - registered.patience
-    )) AS silent
-    FROM registered WHERE medium <> 'charger' AND patience <= interval '7 days'
-    GROUP BY institution
+    SELECT institution, count(*) AS expected,
+           count(*) FILTER (WHERE heard_at IS NULL OR heard_at <= %(now)s - patience) AS silent
+    FROM heard GROUP BY institution
 ), gateways AS (
     SELECT institution, count(*) AS offline
     FROM (SELECT DISTINCT institution, gateway FROM registered WHERE gateway IS NOT NULL) AS gateway
