@@ -18,6 +18,6 @@ class Marks:
         """At least so long has the oldest mark waited; 0 where none waits. None: there is no mark. `now` in seconds."""
         while self._seen and (oldest is None or self._seen[0][1] < oldest):
             self._seen.popleft()
-        if newest is not None and (not self._seen or (newest > self._seen[-1][1] and now >= self._seen[-1][0] + STEP_SECONDS)):
+        if newest is not None and (not self._seen or now >= self._seen[-1][0] + STEP_SECONDS):
             self._seen.append((now, newest))
         return now - self._seen[0][0] if self._seen else 0.0

@@ -192,6 +192,7 @@ CASES = {
     "an institution over its quota is not near it too; another indicator is": (
         [("MeterwardenQuotaExceeded", QUOTA), ("MeterwardenQuotaNearLimit", QUOTA),
          ("MeterwardenQuotaNearLimit", {**QUOTA, "institution": "school-2"}),
+         ("MeterwardenQuotaExceeded", {**QUOTA, "institution": "school-3"}),
          ("MeterwardenQuotaNearLimit", {**QUOTA, "institution": "school-3", "indicator": "water_per_person"})],
         {("MeterwardenQuotaNearLimit", "school-1")},
     ),
