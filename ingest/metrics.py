@@ -1,7 +1,8 @@
 """Every metric on one screen. Label values are few and known, and stand at zero from the start; no metric names a meter."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final, Protocol
 
@@ -16,6 +17,7 @@ from schemas.quota import Level
 OUTCOMES: Final = ("stored", "duplicate", "rejected")
 READING_OUTCOMES: Final = ("stored", "duplicate", "disputed")
 STATE_OUTCOMES: Final = ("stored", "repeated", "rejected", "unregistered")
+STANDING_LABELS: Final = ("institution", "region", "indicator", "period_kind", "period")
 WRITE_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
@@ -63,6 +65,10 @@ class Metrics:
         """Declare everything in `registry`."""
         self.registry = registry
         Info("meterwarden_build", "Version of this process", registry=registry).info({"version": version("meterwarden")})
+        Gauge("meterwarden_ready", "1 while /readyz says so", registry=registry).set_function(
+            lambda: all(self.conditions().values())
+        )
+        Gauge("meterwarden_time_seconds", "The clock of this process's machine", registry=registry).set_function(time.time)
 
         # intake
         self.received = Counter("meterwarden_messages_received_total", "Messages delivered by the broker", registry=registry)
@@ -71,6 +77,11 @@ class Metrics:
         )
         self.in_flight = Gauge("meterwarden_messages_in_flight", "Messages received and not yet decided", registry=registry)
         self.uncommitted_bytes = Gauge("meterwarden_uncommitted_bytes", "Size of the undecided messages", registry=registry)
+        self.uncommitted_limit = Gauge(
+            "meterwarden_uncommitted_limit_bytes",
+            "Size of undecided messages from which on reading pauses, as set",
+            registry=registry,
+        )
         self.readings = Counter("meterwarden_readings_total", "Register readings, by outcome", ["outcome"], registry=registry)
         self.rejected = Counter("meterwarden_messages_rejected_total", "Rejected, by reason", ["reason"], registry=registry)
         self.acknowledged = Counter("meterwarden_messages_acknowledged_total", "PUBACKs sent", registry=registry)
@@ -154,6 +165,11 @@ class Metrics:
         # settlement
         self.settling = Gauge("meterwarden_settlement_active", "1 in the process that settles", registry=registry)
         self.marks = Gauge("meterwarden_settlement_marks_waiting", "Channel-hours that wait to be settled", registry=registry)
+        self.oldest_mark = Gauge(
+            "meterwarden_settlement_oldest_mark_seconds",
+            "For how long the oldest mark has waited, as far as this settler has seen",
+            registry=registry,
+        )
         self.rounds = Counter("meterwarden_settlement_rounds_total", "Rounds, by result", ["result"], registry=registry)
         self.round_seconds = Histogram(
             "meterwarden_settlement_round_seconds", "Time of a round that had work", buckets=(*WRITE_BUCKETS, 30), registry=registry
@@ -180,6 +196,16 @@ class Metrics:
         self.quota_published = Counter("meterwarden_quota_states_published_total", "Quota states sent", registry=registry)
         self.conditions = Conditions(broker=self.connected.__bool__, database=self.database_up.__bool__)
         self.standings = StandingsCollector()
+
+        # devices, shown by whoever settles, for institutions that miss one
+        place = ["institution", "region"]
+        self.meters_expected = Gauge("meterwarden_meters_expected", "Registered meters, chargers apart", place, registry=registry)
+        self.meters_silent = Gauge(
+            "meterwarden_meters_silent", "Of these: no reading for 6 hours or three intervals", place, registry=registry
+        )
+        self.gateways_offline = Gauge(
+            "meterwarden_gateways_offline", "Gateways whose newest connection has ended", place, registry=registry
+        )
         registry.register(self.standings)
         self._show_zeros()
 
@@ -208,6 +234,15 @@ class Metrics:
             for severity in rule.severities:
                 self.findings.labels(name, severity).set(counts.get((name, severity), 0))
 
+    def show_devices(self, places: Iterable[tuple[str, str, int, int, int]]) -> None:
+        """By institution and region: meters, silent meters, gateways offline. Institutions not named show nothing."""
+        gauges = (self.meters_expected, self.meters_silent, self.gateways_offline)
+        for gauge in gauges:
+            gauge.clear()
+        for institution, region, *counts in places:
+            for gauge, count in zip(gauges, counts, strict=True):
+                gauge.labels(institution, region).set(count)
+
 
 class ShownStanding(Protocol):
     """What a standing shows of itself in /metrics."""
@@ -233,19 +268,21 @@ class StandingsCollector(Collector):
     """Quota standings, read at scrape time: counts for all, series of their own for the highest ones up to a cap."""
 
     standings: Sequence[ShownStanding] = ()
+    regions: Mapping[str, str] = field(default_factory=dict)
+    """The region's code by institution."""
     most: int = 200
 
     def collect(self) -> Iterator[Metric]:
         """Counts by level; ratio and level of those above the warning level."""
         yield self._counts()
         shown = sorted(self._shown(), key=lambda standing: standing.used_ratio or 0, reverse=True)[: self.most]
-        yield _ratios("meterwarden_quota_used_ratio", "Used share of the constraint", shown, "used_ratio")
-        yield _ratios("meterwarden_quota_projected_ratio", "Projected share of the constraint at the end", shown, "projected_ratio")
-        exceeded = GaugeMetricFamily(
-            "meterwarden_quota_exceeded", "1: over the constraint", labels=["institution", "indicator", "period_kind", "period"]
+        yield self._ratios("meterwarden_quota_used_ratio", "Used share of the constraint", shown, "used_ratio")
+        yield self._ratios(
+            "meterwarden_quota_projected_ratio", "Projected share of the constraint at the end", shown, "projected_ratio"
         )
+        exceeded = GaugeMetricFamily("meterwarden_quota_exceeded", "1: over the constraint", labels=STANDING_LABELS)
         for standing in shown:
-            exceeded.add_metric(_labels(standing), 1 if standing.level == Level.EXCEEDED else 0)
+            exceeded.add_metric(self._labels(standing), 1 if standing.level == Level.EXCEEDED else 0)
         yield exceeded
 
     def _counts(self) -> GaugeMetricFamily:
@@ -262,18 +299,17 @@ class StandingsCollector(Collector):
     def _shown(self) -> Iterator[ShownStanding]:
         return (standing for standing in self.standings if standing.level in (Level.WARNING, Level.PROJECTED, Level.EXCEEDED))
 
+    def _ratios(self, name: str, text: str, shown: Iterable[ShownStanding], what: str) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(name, text, labels=STANDING_LABELS)
+        for standing in shown:
+            ratio = getattr(standing, what)
+            if ratio is not None:
+                family.add_metric(self._labels(standing), ratio)
+        return family
 
-def _ratios(name: str, text: str, shown: Iterable[ShownStanding], what: str) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=["institution", "indicator", "period_kind", "period"])
-    for standing in shown:
-        ratio = getattr(standing, what)
-        if ratio is not None:
-            family.add_metric(_labels(standing), ratio)
-    return family
-
-
-def _labels(standing: ShownStanding) -> list[str]:
-    return [standing.institution, standing.indicator, standing.period_kind, _period(standing)]
+    def _labels(self, standing: ShownStanding) -> list[str]:
+        region = self.regions.get(standing.institution, "")
+        return [standing.institution, region, standing.indicator, standing.period_kind, _period(standing)]
 
 
 def _period(standing: ShownStanding) -> str:

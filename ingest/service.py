@@ -111,6 +111,7 @@ async def _serving(settings: Settings, lines: Lines, started: Callable[[int], No
     metrics = Metrics(CollectorRegistry())
     metrics.standings.most = settings.quota.exported_institutions
     metrics.quarantine_warn_ratio.set(settings.quarantine.warn_ratio)
+    metrics.uncommitted_limit.set(settings.batch.uncommitted_bytes)
     async with serve(settings.http.host, settings.http.port, metrics.registry, metrics.conditions) as port:
         if started is not None:
             started(port)

@@ -10,8 +10,10 @@ from decimal import Decimal
 from typing import Final
 
 from ingest.announcer import Announcer
+from ingest.devices import watch_devices
 from ingest.errors import Unavailable
 from ingest.findings import find_round
+from ingest.marks import Marks
 from ingest.metering.levels import Thresholds
 from ingest.metrics import Metrics
 from ingest.retry import apart, delay_seconds, first_of
@@ -21,7 +23,7 @@ from ingest.statuses import Statuses
 from ingest.storage.connection import Connection, as_unavailable, connected
 from ingest.storage.queries import QUERIES
 from ingest.storage.settlement import open_round
-from ingest.storage.standings import current_standings
+from ingest.storage.standings import current_standings, regions
 from ingest.storage.vee import findings_open, open_judging
 from ingest.tls import explained
 
@@ -75,6 +77,7 @@ async def _settle_while_connected(
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(announcer.run(), name="meterwarden.announcer")
             tasks.create_task(Statuses(settings, metrics, clock).run(), name="meterwarden.statuses")
+            tasks.create_task(watch_devices(settings, metrics, clock), name="meterwarden.devices")
             rounds = _rounds(connection, settings, setbacks, metrics, announcer, clock)
             tasks.create_task(rounds, name="meterwarden.rounds")
 
@@ -83,9 +86,11 @@ def _let_go(metrics: Metrics) -> None:
     """Whoever settles next shows the standings; ours would stand still."""
     metrics.settling.set(0)
     metrics.marks.set(0)
+    metrics.oldest_mark.set(0)
     metrics.sessions_due.set(0)
     metrics.standings.standings = ()
     metrics.show_findings({})
+    metrics.show_devices(())
 
 
 async def _let_others_take_over(connection: Connection, settings: Settings) -> None:
@@ -116,6 +121,7 @@ async def _rounds(
         projection_days=settings.quota.projection_days,
     )
     metrics.settling.set(1)
+    marks = Marks()
     with as_unavailable():
         await open_round(connection)
         await open_judging(connection)
@@ -134,7 +140,7 @@ async def _rounds(
                 log.warning("marks before the readings that are kept were not settled", extra={"channels": done.too_late})
             if done.standings:
                 await _show(connection, metrics, announcer, clock())
-            waiting = await _count_waiting(connection, metrics)
+            waiting = await _count_waiting(connection, metrics, marks)
             judged = waiting < limit and await _judge(
                 connection, metrics, setbacks.limit(settings.settlement.finding_days), clock()
             )
@@ -145,6 +151,7 @@ async def _rounds(
 
 async def _show(connection: Connection, metrics: Metrics, announcer: Announcer, now: datetime) -> None:
     standings = await current_standings(connection, now)
+    metrics.standings.regions = await regions(connection)
     metrics.standings.standings = standings
     announcer.show(standings)
 
@@ -157,11 +164,12 @@ async def _judge(connection: Connection, metrics: Metrics, channel_days: int, no
     return bool(judged)
 
 
-async def _count_waiting(connection: Connection, metrics: Metrics) -> int:
+async def _count_waiting(connection: Connection, metrics: Metrics, marks: Marks) -> int:
     cursor = await connection.execute(QUERIES["marks_waiting"])
-    waiting: int = (await cursor.fetchall())[0][1]
+    waiting, oldest, newest = (await cursor.fetchall())[0]
     metrics.marks.set(waiting)
+    metrics.oldest_mark.set(marks.age_seconds(oldest, newest, time.monotonic()))
     cursor = await connection.execute(QUERIES["charging_due_waiting"])
     metrics.sessions_due.set((await cursor.fetchall())[0][0])
     await connection.commit()
-    return waiting
+    return int(waiting)

@@ -1,4 +1,4 @@
-"""The alert rules, as text: `rules.yaml` here, its sections in `docs/runbook.md`, its cases in `tests/alerts/`."""
+"""The alert rules, as text: the `.yaml` files here, their sections in `docs/runbook.md`, their cases in `tests/alerts/`."""
 
 import re
 from importlib.resources import files
@@ -9,8 +9,10 @@ _WAITING: Final = re.compile(r"^ *(?:for|keep_firing_for): *[0-9]\w* *\n", re.MU
 
 
 def rules() -> str:
-    """The Prometheus rule file of the project."""
-    return (files("ingest.alerts") / "rules.yaml").read_text(encoding="utf-8")
+    """The groups of all the project's rule files, as one Prometheus rule file."""
+    found = sorted((file for file in files("ingest.alerts").iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
+    groups = [file.read_text(encoding="utf-8").partition("\ngroups:\n")[2] for file in found]
+    return "groups:\n" + "\n".join(groups)
 
 
 def without_waiting(rules: str) -> str:

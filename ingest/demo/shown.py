@@ -134,6 +134,10 @@ async def _show_alerts(running: Running, flagged: list[tuple[Any, ...]]) -> bool
     running.say(words("alerts firing, as Prometheus reports them:", "Prometheus 报告的告警:"))
     for name, number in sorted(by_name.items()):
         running.say(f"  {name} x {number}")
+    if "MeterwardenInstitutionSilent" in by_name:
+        running.say(words(
+            "  (what flowed in is last month's: by now every meter is silent)", "  (所发布的是上月数据, 因此目前全部表计均无读数)",
+        ))  # fmt: skip
     agrees = found == wanted
     running.say(words(
         f"  MeterwardenQuotaExceeded: {len(found)} firing, {len(wanted)} units flagged: {'equal' if agrees else 'NOT EQUAL'}",

@@ -135,14 +135,12 @@ class Alertmanager(Server):
         port: int | None = None,
         webhook_port: int | None = None,
         *,
+        configuration: str | None = None,
         linger: bool = False,
     ) -> Self:
-        """An Alertmanager not started yet, posting to http://127.0.0.1:webhook_port/, or to nobody."""
+        """An Alertmanager not started yet, posting to http://127.0.0.1:webhook_port/, or to nobody, or as `configuration` says."""
         server = cls(programs, places.provide(directory), port or free_port(), linger=linger)
-        configuration = ALERTMANAGER_CONFIGURATION.format(receiver="webhook" if webhook_port else "nobody")
-        if webhook_port:
-            configuration += WEBHOOK.format(port=webhook_port)
-        places.write(directory / "alertmanager.yaml", configuration)
+        places.write(directory / "alertmanager.yaml", configuration or _configuration(webhook_port))
         places.provide(directory / "state")
         TEMPLATES.provide(programs.root, server.working_directory)
         return server
@@ -160,6 +158,11 @@ class Alertmanager(Server):
     def ready(self) -> bool:
         """True if /-/ready says so."""
         return _is_ready(self.port)
+
+
+def _configuration(webhook_port: int | None) -> str:
+    configuration = ALERTMANAGER_CONFIGURATION.format(receiver="webhook" if webhook_port else "nobody")
+    return configuration + (WEBHOOK.format(port=webhook_port) if webhook_port else "")
 
 
 def _is_ready(port: int) -> bool:

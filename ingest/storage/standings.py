@@ -19,6 +19,13 @@ async def current_standings(connection: Connection, now: datetime) -> tuple[Quot
     return tuple(_alert(row) for row in rows)
 
 
+async def regions(connection: Connection) -> dict[str, str]:
+    """The region's code by institution."""
+    found = dict(await (await connection.execute(QUERIES["regions"])).fetchall())
+    await connection.commit()
+    return found
+
+
 def _alert(row: dict[str, Any]) -> QuotaAlert:
     shown = {name: row[name] for name in QuotaAlert.model_fields}
     for name in ("period_start", "as_of"):

@@ -7,6 +7,7 @@ import psycopg
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
+from ingest.alerts import rules
 from ingest.metrics import Metrics
 from ingest.settings import Settings
 from tests.databases import Database
@@ -48,7 +49,9 @@ def test_every_metric_exists() -> None:
     spread = re.findall(r"\^(meterwarden_\w*)\(([\w|]+)\)", RUNBOOK)
     patterns = {prefix + each for prefix, group in spread for each in group.split("|")}
     patterns |= set(re.findall(r"\^(meterwarden_\w+)'", RUNBOOK))
-    whole = set(re.findall(r"(?<!\^)\b(meterwarden_(?!(?:reader|owner)\b)\w+)", RUNBOOK))
+    recorded = set(re.findall(r"\b[a-z]+:meterwarden_\w+:\w+", RUNBOOK))
+    assert recorded <= set(re.findall(r"- record: (\S+)", rules()))
+    whole = set(re.findall(r"(?<![\^:])\b(meterwarden_(?!(?:reader|owner)\b)\w+)", RUNBOOK))
     assert patterns
     assert whole
     assert not {pattern for pattern in patterns if not any(name.startswith(pattern) for name in exported)}

@@ -12,6 +12,7 @@ from ingest.metering.calendar import HOUR_US, instant, moment
 from ingest.settlement import Round
 from ingest.storage import decisions
 from ingest.storage.decisions import Grounds
+from ingest.storage.queries import QUERIES
 from ingest.storage.rebuild import DERIVED
 from tests.databases import Database
 from tests.registries import channels, import_files, meter, write_files
@@ -209,3 +210,12 @@ async def test_a_settler_that_was_away_for_days_makes_the_silence_of_each_visibl
     await settle_all(database, now=now - timedelta(days=5))
     await settle_all(database, now=now)
     assert [(7,)] == await database.rows("SELECT count(*) FROM metering.institution_day WHERE medium = 'electricity'")
+
+
+async def test_marks_that_wait_are_told_with_the_oldest_and_the_newest(database: Database) -> None:
+    """From their numbers the settler learns how long the oldest has waited."""
+    question = QUERIES["marks_waiting"]
+    assert await database.rows(question) == [(0, None, None)]
+    await store(database, [[(1, HOUR_US, 1), (1, 2 * HOUR_US, 2)], [(2, HOUR_US, 1)], [(3, HOUR_US, 1)]])
+    ((waiting, oldest, newest),) = await database.rows(question)
+    assert (waiting, newest - oldest) == (4, 2)

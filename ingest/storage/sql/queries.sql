@@ -260,7 +260,7 @@ WHERE mark.mark = oldest.mark AND oldest.before < %(channel_hours)s
 RETURNING mark.channel, mark.utc_hour, mark.from_us, mark.until_us
 
 -- name: marks_waiting
-SELECT count(*), coalesce(sum(cardinality(channel)), 0) FROM metering.mark
+SELECT coalesce(sum(cardinality(channel)), 0), min(mark), max(mark) FROM metering.mark
 
 -- name: settling_channels
 -- The cumulative channels among the marked ones, with every version of their meter.
@@ -813,6 +813,10 @@ FROM meterwarden.quota_status AS status
 WHERE (status.period_kind = 'month' AND status.period_start >= date_trunc('month', %(today)s::date) - interval '1 month')
    OR (status.period_kind = 'year' AND status.period_start >= date_trunc('year', %(today)s::date) - interval '1 year')
 ORDER BY status.institution, status.indicator, status.period_kind, status.period_start
+
+-- name: regions
+-- The region of every institution, by their codes.
+SELECT institution.code, region.code FROM metering.institution JOIN metering.region USING (region)
 
 -- name: insert_notice
 INSERT INTO metering.notice (sent_at, topic, statement) VALUES (%s, %s, %s)
