@@ -18,7 +18,7 @@ from ingest.errors import Unavailable
 from ingest.metering.calendar import FIRST_DAY
 from ingest.storage.connection import Connection, connected
 from ingest.storage.decisions import Grounds, Undecidable
-from ingest.words import words
+from ingest.words import both, words
 from schemas.reading import RFC3339
 from schemas.registers import REGISTERS, Kind, Medium
 
@@ -88,8 +88,8 @@ def _user() -> str:
 
 def with_grounds(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command --author and --because; it takes them as `**given` and makes grounds of them by `grounds_of`."""
-    because = click.option("--because", required=True, help=words("why; stays on record", "原因,留存记录"))
-    author = click.option("--author", default=_user, help=words("who; default: user@host", "操作人,默认 用户@主机"))
+    because = click.option("--because", required=True, help=both("why; stays on record", "原因,留存记录"))
+    author = click.option("--author", default=_user, help=both("who; default: user@host", "操作人,默认 用户@主机"))
     return author(because(command))
 
 

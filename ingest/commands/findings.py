@@ -14,28 +14,28 @@ from ingest.errors import Unavailable
 from ingest.metering.vee.rules import RULES
 from ingest.storage import findings as store
 from ingest.storage.findings import Change, Row, Wanted
-from ingest.words import words
+from ingest.words import both, words
 
 T = TypeVar("T")
 
-AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help=words("one JSON document", "输出 JSON"))
-AUTHOR: Final = click.option("--author", required=True, help=words("who decides", "处理人"))
-REASON: Final = click.option("--reason", required=True, help=words("why, in a sentence", "原因"))
+AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help=both("one JSON document", "输出 JSON"))
+AUTHOR: Final = click.option("--author", required=True, help=both("who decides", "处理人"))
+REASON: Final = click.option("--reason", required=True, help=both("why, in a sentence", "原因"))
 
 
-@click.group(help=words("What validation found: list, show, acknowledge, close.", "数据校核发现:查询、查看、确认、关闭。"))
+@click.group(help=both("What validation found: list, show, acknowledge, close.", "数据校核发现:查询、查看、确认、关闭。"))
 def findings() -> None:
     """What validation found: list, show, acknowledge, close."""
 
 
 @findings.command(
-    "list", help=words("Open findings, the largest share of its institution's use first.", "未处理的发现,按影响比例排序。")
+    "list", help=both("Open findings, the largest share of its institution's use first.", "未处理的发现,按影响比例排序。")
 )
-@click.option("--institution", help=words("code of an institution", "单位代码"))
-@click.option("--rule", type=click.Choice(list(RULES)), help=words("one rule", "规则"))
-@click.option("--state", type=click.Choice(store.STATES), help=words("findings in this state, uncapped", "按状态列出,不设上限"))
-@click.option("--all", "everything", is_flag=True, help=words("every finding in every state, uncapped", "全部发现"))
-@click.option("--most", default=50, show_default=True, type=click.IntRange(1, 100_000), help=words("at most so many", "最多条数"))
+@click.option("--institution", help=both("code of an institution", "单位代码"))
+@click.option("--rule", type=click.Choice(list(RULES)), help=both("one rule", "规则"))
+@click.option("--state", type=click.Choice(store.STATES), help=both("findings in this state, uncapped", "按状态列出,不设上限"))
+@click.option("--all", "everything", is_flag=True, help=both("every finding in every state, uncapped", "全部发现"))
+@click.option("--most", default=50, show_default=True, type=click.IntRange(1, 100_000), help=both("at most so many", "最多条数"))
 @AS_JSON
 def list_findings(
     *, institution: str | None, rule: str | None, state: str | None, everything: bool, most: int, as_json: bool
@@ -61,7 +61,7 @@ def list_findings(
         click.echo(words("no findings", "没有发现"))
 
 
-@findings.command(help=words("One finding with its evidence and what became of it.", "查看一条发现及其处理记录。"))
+@findings.command(help=both("One finding with its evidence and what became of it.", "查看一条发现及其处理记录。"))
 @click.argument("finding")
 @AS_JSON
 def show(finding: str, *, as_json: bool) -> None:
@@ -102,9 +102,9 @@ def _changing(name: str, state: str, change: str, help_text: str) -> click.Comma
     return command
 
 
-_changing("acknowledge", "acknowledged", "acknowledged", words("Somebody deals with it.", "确认:已有人处理。"))
-_changing("close", "closed", "closed", words("Dealt with, or no fault.", "关闭:已处理或非故障。"))
-_changing("reopen", "open", "reopened", words("Put it back on the board.", "重新打开。"))
+_changing("acknowledge", "acknowledged", "acknowledged", both("Somebody deals with it.", "确认:已有人处理。"))
+_changing("close", "closed", "closed", both("Dealt with, or no fault.", "关闭:已处理或非故障。"))
+_changing("reopen", "open", "reopened", both("Put it back on the board.", "重新打开。"))
 
 
 def _one(database: Any, name: str) -> Row:
@@ -120,7 +120,8 @@ def _answered(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except Unavailable as error:
-        text = "Check METERWARDEN_DATABASE__URL, and that `meterwarden migrate` has run."
+        text = words("Check METERWARDEN_DATABASE__URL, and that `meterwarden migrate` has run.",
+                     "请检查 METERWARDEN_DATABASE__URL,并确认已执行 `meterwarden migrate`。")  # fmt: skip
         raise click.ClickException(f"{error}\n{text}") from error
 
 
