@@ -26,7 +26,7 @@ from ingest.commands.registry import registry
 from ingest.commands.root import LANG, Root
 from ingest.commands.run import run
 from ingest.commands.stack import stack_group
-from ingest.words import LANGUAGES, VARIABLE, both, note, translated, words
+from ingest.words import LANGUAGES, both, note, translated, words
 
 SIMULATOR: Final = {"simulate": "simulators.cli", "replay": "simulators.commands.replay", "verify": "simulators.commands.verify"}
 """Commands of the simulator, and the module each is in: loaded when asked for, because the service runs without its libraries."""
@@ -70,10 +70,11 @@ class Commands(Root):
     late: dict[str, Callable[[], click.Command]] = {name: partial(_of_simulator, name) for name in SIMULATOR}  # noqa: RUF012 - never changed
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, help=both(
+@click.group("meterwarden", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+             help=both(
     "Meter readings from MQTT into TimescaleDB, none lost, none doubled; consumption; institutions over quota.",
     "将 MQTT 表计读数写入 TimescaleDB,不丢不重;计算用量;标出超定额的公共机构。"))  # fmt: skip
-@click.option(LANG, type=click.Choice(LANGUAGES), envvar=VARIABLE, show_envvar=True, expose_value=False,
+@click.option(LANG, type=click.Choice(LANGUAGES), expose_value=False,
               help=both("language of help and messages", "帮助与消息的语言"))  # fmt: skip
 @click.version_option(package_name="meterwarden", help=both("Show the version and exit.", "显示版本并退出。"))
 def main() -> None:

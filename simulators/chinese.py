@@ -98,12 +98,13 @@ FAULTS: Final[dict[str, str]] = {
     "{key} must be a table, [{name}]": "{key} 应为表 [{name}]",
     "{where}: no key {key}; known are {known}": "{where}: 没有键 {key};可用 {known}",
     "{what}; check --ledger and the directory": "{what};请检查 --ledger 与目录",
-    "{what} reach further back than intake accepts; give more --meters or fewer --messages":
-        "读数超出接收的时间范围({what});请增加 --meters 或减少 --messages",
+    "{what}; give more --meters or fewer --messages": "{what};请增加 --meters 或减少 --messages",
+    "{days} days of readings, one a meter and second, reach further back than intake accepts":
+        "{days} 天的读数(每表每秒一条)超出接收的时间范围",
     "cannot write to {directory}: {said}; choose another directory": "无法写入 {directory}: {said};请换一个目录",
     "--scale says how many already; give one of the two": "--scale 已决定数量,两者只能给一个",
-    "{text} is not a month such as 2026-10; give year and month, or leave it out for the last closed month":
-        "{text} 不是月份(如 2026-10);请给出年月,或省略以取最近一个已结束的月份",
+    "{what}; give year and month, or leave it out for the last closed month": "{what};请给出年月,或省略以取最近一个已结束的月份",
+    "{text} is not a month such as 2026-10": "{text} 不是月份(如 2026-10)",
     "cannot read {path}: {said}; check --password-file": "无法读取 {path}: {said};请检查 --password-file",
     "pictures need matplotlib: pip install 'meterwarden[simulator]' ({name} is missing)":
         "画图需要 matplotlib: pip install 'meterwarden[simulator]'(缺少 {name})",
@@ -189,8 +190,9 @@ SAID: Final[dict[str, str]] = {
         "已接近上限: 消息代理或许还能接受更多;请并行再开一个生成器",
     "dry run: {messages} messages with {readings} readings in {seconds} s: {rate} readings/s":
         "试运行: {seconds} 秒内 {messages} 条消息,{readings} 条读数: {rate} 读数/秒",
-    "{values} values of {meters} meters, readings from {first} to {last} UTC":
-        "{meters} 块表的 {values} 个数值,读数自 {first} 至 {last} UTC",
+    "{first} to {last} UTC": "{first} 至 {last} UTC",
+    "{values} values of {meters} meters, readings from {ends}":
+        "{meters} 块表的 {values} 个数值,读数自 {ends}",
     "{number} values are missing and skipped": "{number} 个数值缺失,已跳过",
     "{number} mistakes skipped, such as": "跳过 {number} 处错误,例如",
     "all times shifted by {shift}: the last reading is at {last} UTC": "全部时间平移 {shift}: 最后一条读数在 {last} UTC",

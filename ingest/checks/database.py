@@ -32,7 +32,7 @@ def check_database(seen: Seen) -> Iterator[Result]:
     yield _clock(seen.clock_seconds)
     yield _disk(seen)
     yield _migrations(seen)
-    if seen.missing_migrations:
+    if seen.missing_migrations or seen.is_read_only:
         return
     yield from _privileges(seen)
     if seen.zone_faults is not None and seen.counts is not None:

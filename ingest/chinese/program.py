@@ -13,7 +13,7 @@ PROGRAM: Final[dict[str, str]] = {
     "Show this message and exit.": "显示本帮助并退出。",
     "Missing command.": "缺少命令。",
     "No such option {name}. Did you mean {meant}?": "没有选项 {name}。是否指 {meant}?",
-    "No such option {name}. (Possible options: {options})": "没有选项 {name}。(可用: {options})",
+    "No such option {name}. (Did you mean one of: {meant}?)": "没有选项 {name}。(是否指其中之一: {meant}?)",
     "No such option {name}.": "没有选项 {name}。",
     "No such command {name}. Did you mean {meant}?": "没有命令 {name}。是否指 {meant}?",
     "No such command {name}. (Did you mean one of: {meant}?)": "没有命令 {name}。(是否指其中之一: {meant}?)",

@@ -77,10 +77,14 @@ def _rest() -> Iterator[Result]:
     yield check_clock(datetime.now(UTC))
     if settings is None:
         return
-    yield from check_files(settings)
+    files = list(check_files(settings))
+    broken = [one.name for one in files if one.state is State.FAILED]
+    yield from files
     broker, database = asyncio.run(_probed(settings))
-    yield from check_broker(settings.broker, broker, datetime.now(UTC))
-    yield from check_database(database)
+    if not any(name.startswith(("file.broker", "file.tls")) for name in broken):
+        yield from check_broker(settings.broker, broker, datetime.now(UTC))
+    if not any(name.startswith("file.database") for name in broken):
+        yield from check_database(database)
     yield check_port(settings.http)
 
 

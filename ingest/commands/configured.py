@@ -3,7 +3,7 @@
 import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -67,7 +67,13 @@ def unknown(environment: Mapping[str, str] | None = None) -> dict[str, str]:
     given = os.environ if environment is None else environment
     strange = [name for name in given if name.upper().startswith(PREFIX)
                and name.upper() not in known and not name.upper().startswith(FAMILIES)]  # fmt: skip
-    return {name: next(iter(difflib.get_close_matches(name.upper(), known, 1, CLOSE)), "") for name in sorted(strange)}
+    return {name: _nearest(name.upper(), known) for name in sorted(strange)}
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that looks most like it, or empty; what all names begin with does not count."""
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], 1, CLOSE)
+    return f"{PREFIX}{close[0]}" if close else ""
 
 
 def _in_group(given: Mapping[str, str], group: str) -> dict[str | None, Any]:

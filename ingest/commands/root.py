@@ -20,8 +20,8 @@ FOOTER: Final = (
      "  meterwarden config show     每项设置的值及其来源"),
     ("  meterwarden check           whether they work, and what to do where they do not",
      "  meterwarden check           检查是否可用,不可用时给出处理办法"),
-    ("Language: --lang zh|en before the command, else LANGUAGE, LC_ALL, LC_MESSAGES, LANG.",
-     "语言: 在命令前加 --lang zh|en,否则依 LANGUAGE、LC_ALL、LC_MESSAGES、LANG。"),
+    ("Language: --lang zh|en before the command, else METERWARDEN_LANG, LANGUAGE, LC_ALL, LC_MESSAGES, LANG.",
+     "语言: 在命令前加 --lang zh|en,否则依 METERWARDEN_LANG、LANGUAGE、LC_ALL、LC_MESSAGES、LANG。"),
     ("Completion: eval \"$(meterwarden completion bash)\"   (zsh, fish: meterwarden completion --help)",
      "补全: eval \"$(meterwarden completion bash)\"   (zsh、fish 见 meterwarden completion --help)"),
 )  # fmt: skip
@@ -79,7 +79,7 @@ class Root(click.Group):
 
 def _language(args: Sequence[str]) -> str | None:
     """What --lang says before the command; it must be known before anything is parsed, whose errors are told in it."""
-    for one, following in zip(args, [*args[1:], ""], strict=True):
+    for one, following in zip(args, [*args[1:], ""], strict=False):
         name, is_joined, joined = one.partition("=")
         chosen = joined if is_joined else following
         if name == LANG:

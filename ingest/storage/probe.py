@@ -28,6 +28,10 @@ UNDECIDED: Final = (
     psycopg.errors.CannotCoerce, psycopg.errors.InvalidColumnReference, psycopg.errors.GroupingError,
 )  # fmt: skip
 """What an explained query may fail at without telling anything of privileges."""
+TEMPORARY: Final = tuple(name for name in QUERIES if name.startswith("create_"))
+"""Queries that make the temporary tables which others use."""
+EXPLAINED: Final = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+"""What can be explained."""
 ROLE: Final = """
     SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_user,
            pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool,
@@ -57,7 +61,8 @@ FLAGS: Final = """
 """
 COUNTS: Final = """SELECT (SELECT count(*) FROM metering.institution), (SELECT count(*) FROM metering.meter),
                           (SELECT count(*) FROM metering.quota)"""
-_PARAMETER: Final = re.compile(r"%\((\w+)\)[sbt]|%%")
+_COMMENT: Final = re.compile("--.*")
+_PARAMETER: Final = re.compile(r"%\((\w+)\)[sbt]|%[sbt]|%%")
 
 
 @dataclass(slots=True)
@@ -119,9 +124,10 @@ async def _look(connection: Connection, seen: Seen, now: Callable[[], datetime],
     except psycopg.errors.InsufficientPrivilege as error:
         seen.too_little = [_first_line(error)]
         return
-    if seen.missing_migrations:
+    if seen.missing_migrations or seen.is_read_only:
         return
-    seen.too_much = sorted({flag for (flag,) in await _rows(connection, FLAGS)})
+    flags = [flag for (flag,) in await _rows(connection, FLAGS)]
+    seen.too_much = flags[:1] if "SUPERUSER" in flags else flags  # who may do everything
     seen.too_little, seen.queries_asked = await _refused(connection, seen.version_number)
     if not seen.too_little:
         seen.counts = (await _rows(connection, COUNTS))[0]
@@ -139,11 +145,12 @@ async def _refused(connection: Connection, version_number: int) -> tuple[list[st
         return [], 0
     refused, asked = set[str](), 0
     async with connection.transaction(force_rollback=True):
-        await connection.execute(QUERIES["create_staging"])
-        await connection.execute(QUERIES["create_settled"])
-        for query in QUERIES.values():
-            if query.upper().startswith(("COPY", "CREATE")):
-                continue
+        try:
+            for name in TEMPORARY:
+                await connection.execute(QUERIES[name])
+        except psycopg.errors.InsufficientPrivilege as error:
+            return [_first_line(error)], 0
+        for query in (text for text in QUERIES.values() if _COMMENT.sub("", text).lstrip().startswith(EXPLAINED)):
             try:
                 async with connection.transaction(force_rollback=True):
                     await connection.execute(f"EXPLAIN (GENERIC_PLAN) {_numbered(query)}")
@@ -157,8 +164,10 @@ async def _refused(connection: Connection, version_number: int) -> tuple[list[st
 
 def _numbered(query: str) -> str:
     """A query with the server's own placeholders."""
-    names: dict[str, int] = {}
-    return _PARAMETER.sub(lambda one: "%" if one[0] == "%%" else f"${names.setdefault(one[1], len(names) + 1)}", query)
+    names: dict[object, int] = {}
+    return _PARAMETER.sub(
+        lambda one: "%" if one[0] == "%%" else f"${names.setdefault(one[1] or one.start(), len(names) + 1)}", query
+    )
 
 
 async def _free_bytes(connection: Connection) -> int | None:

@@ -75,7 +75,8 @@ def _write_registry(directory: Path, meters: int) -> None:
 def _tell(measured: Measured, readings_each: int, *, paced: bool) -> None:
     rate, ceiling = measured.messages_per_second, measured.ceiling_per_second
     readings = f", {rate * readings_each:,.0f} readings/s" if readings_each > 1 else ""
-    say(f"{measured.messages:,} messages acknowledged in {measured.seconds:.1f} s: {rate:,.0f}/s{readings}")
+    acknowledged = f"{measured.messages:,} messages acknowledged in {measured.seconds:.1f} s: {rate:,.0f}/s"
+    say(acknowledged + readings)
     say(f"write to PUBACK: p50 {measured.puback_p50_ms:.2f} ms, p99 {measured.puback_p99_ms:.2f} ms")
     if paced:  # most of its time went into waiting
         return
