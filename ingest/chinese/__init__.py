@@ -2,6 +2,7 @@
 
 program.py   what click says of a wrong call, and the frames around faults
 settings.py  what is wrong with settings
+findings.py  what rules of validation say
 registry.py  what is wrong with registry files
 servers.py   faults of database, broker and the servers on this machine, what the stack says it does
 
@@ -10,9 +11,10 @@ The simulator's are in `simulators/chinese.py`. A more particular template stand
 
 from typing import Final
 
+from ingest.chinese.findings import FINDINGS
 from ingest.chinese.program import PROGRAM
 from ingest.chinese.registry import REGISTRY
 from ingest.chinese.servers import SERVERS
 from ingest.chinese.settings import SETTINGS
 
-CATALOGUE: Final[dict[str, str]] = {**SETTINGS, **REGISTRY, **SERVERS, **PROGRAM}
+CATALOGUE: Final[dict[str, str]] = {**SETTINGS, **REGISTRY, **SERVERS, **FINDINGS, **PROGRAM}

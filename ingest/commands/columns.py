@@ -1,6 +1,8 @@
 """Text in the columns of a terminal, where a Chinese character takes two. Pure, but for how wide the terminal is."""
 
+import os
 import shutil
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -9,6 +11,7 @@ WIDE: Final = 160
 """Columns where there is no terminal."""
 SMALLEST: Final = 16
 """Columns that each of a table's last ones has at least; on a narrower terminal lines wrap."""
+UNCUT: Final = 100_000
 GAP: Final = "  "
 NEVER_FIRST: Final = frozenset("，。；：！？、）》」』”’%,.;:!?)]}")
 """No line begins with one of these."""
@@ -77,7 +80,17 @@ def layout(rows: Sequence[Sequence[str]], total: int, loose: int = 2) -> list[in
         rest = sum(needed[len(firm) + number :])
         shared.append(min(need, max(left // (loose - number + 1), left - rest)))
         left -= shared[-1]
-    return [*firm, *shared, left]
+    return _narrowed([*firm, *shared, left], total)
+
+
+def _narrowed(columns: list[int], total: int) -> list[int]:
+    """Columns of a terminal too narrow for them: the widest give way, down to `SMALLEST`."""
+    surplus = sum(columns) + len(GAP) * (len(columns) - 1) - total
+    for _ in range(max(surplus, 0)):
+        widest = max(columns)
+        if widest > SMALLEST:
+            columns[columns.index(widest)] -= 1
+    return columns
 
 
 def line(row: Sequence[str], columns: Sequence[int]) -> str:
@@ -86,7 +99,8 @@ def line(row: Sequence[str], columns: Sequence[int]) -> str:
 
 
 def table(heading: Sequence[str], rows: Sequence[Sequence[str]], *, loose: int = 1, total: int | None = None) -> Iterator[str]:
-    """A heading and its rows, as wide as the terminal unless told."""
-    columns = layout([heading, *rows], total or terminal(), loose)
+    """A heading and its rows, as wide as the terminal unless told; nothing is cut where a program reads them."""
+    watched = sys.stdout.isatty() or "COLUMNS" in os.environ
+    columns = layout([heading, *rows], total or (terminal() if watched else UNCUT), loose)
     for row in (heading, *rows):
         yield line(row, columns)

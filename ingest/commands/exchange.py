@@ -1,5 +1,6 @@
 """`meterwarden exchange`: meters that were exchanged, as operators declare them. How to work with it: docs/consumption.md."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -7,6 +8,7 @@ from typing import Any
 
 import click
 
+from ingest.commands.columns import table
 from ingest.commands.decisions import (
     CUMULATIVE,
     as_json,
@@ -47,8 +49,9 @@ def exchange() -> None:
 def list_exchanges(within: str, history: bool, json_wanted: bool) -> None:
     """Declared exchanges."""
     found = decided(partial(decisions.exchanges, within=within_of(within), history=history))
-    for one in found:
-        click.echo(as_json({"register": one.path, **one._asdict()}) if json_wanted else _line(one))
+    listed = (as_json({"register": one.path, **one._asdict()}) for one in found) if json_wanted else _lines(found) if found else ()
+    for line in listed:
+        click.echo(line)
     click.echo(words(f"exchanges: {len(found):,}", f"共 {len(found):,} 次换表"), err=json_wanted)
 
 
@@ -101,11 +104,16 @@ def _decide(
                      f"{path} {shown_at(at)}: {done}(第 {version} 版),将重新结算"))  # fmt: skip
 
 
-def _line(one: Declared) -> str:
+def _lines(found: Sequence[Declared]) -> Iterator[str]:
+    """A table as wide as the terminal."""
+    heading = [words("REGISTER", "寄存器"), words("EXCHANGED", "换表时间"), words("VALUES", "示数"), words("VERSION", "版本"),
+               words("RECORDED", "登记时间"), words("AUTHOR", "操作人"), words("BECAUSE", "原因")]  # fmt: skip
+    return table(heading, [_cells(one) for one in found], loose=2)
+
+
+def _cells(one: Declared) -> list[str]:
     withdrawn = one.old_final is None or one.new_initial is None
     values = words("withdrawn", "已撤回") if withdrawn else f"{one.old_final:f} -> {one.new_initial:f} {one.unit}"
     former = "" if one.newest else words(" (superseded)", "(已被取代)")
-    return (
-        f"{one.path} {shown_at(one.exchanged_at)}: {values}{former}  "
-        f"v{one.version} {shown(one.author)} {shown_at(one.recorded_at)}: {shown(one.because)}"
-    )
+    return [one.path, shown_at(one.exchanged_at), values + former, f"v{one.version}", shown_at(one.recorded_at), shown(one.author),
+            shown(one.because)]  # fmt: skip

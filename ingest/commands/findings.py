@@ -2,19 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import click
 
+from ingest.commands.columns import table
 from ingest.commands.given import settings_given
 from ingest.errors import Unavailable
 from ingest.metering.vee.rules import RULES
 from ingest.storage import findings as store
 from ingest.storage.findings import Change, Row, Wanted
-from ingest.words import both, words
+from ingest.words import both, translated, words
 
 T = TypeVar("T")
 
@@ -48,8 +49,8 @@ def list_findings(
     if as_json:
         click.echo(_json(rows))
         return
-    for row in rows:
-        click.echo(_line(row))
+    for line in _lines(rows) if rows else ():
+        click.echo(line)
     held_back = sum(row["held_back"] for row in rows) if capped else 0
     if held_back:
         click.echo(
@@ -72,12 +73,15 @@ def show(finding: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(_json({**row, "history": past}))
         return
-    click.echo(_line(row))
+    for line in _lines([row]):
+        click.echo(line)
     click.echo(f"  {_rule_text(row['rule'])}")
     for name, number in row["evidence"].items():
         click.echo(f"  {name}: {number}")
     for entry in past:
-        click.echo(f"  {entry['recorded_at']:%Y-%m-%d %H:%M} {entry['change']} {entry['author']!r}: {entry['reason']!r}")
+        click.echo(
+            f"  {entry['recorded_at']:%Y-%m-%d %H:%M} {translated(entry['change'])} {entry['author']!r}: {entry['reason']!r}"
+        )
 
 
 def _changing(name: str, state: str, change: str, help_text: str) -> click.Command:
@@ -97,7 +101,7 @@ def _changing(name: str, state: str, change: str, help_text: str) -> click.Comma
             click.echo(_json({"finding": row["finding"], "state": state, "changed": changed}))
         else:
             already = "" if changed else words(" (already)", "(无变化)")
-            click.echo(f"{row['finding']} {state}{already}")
+            click.echo(f"{row['finding']} {translated(state)}{already}")
 
     return command
 
@@ -125,19 +129,24 @@ def _answered(work: Coroutine[Any, Any, T]) -> T:
         raise click.ClickException(f"{error}\n{text}") from error
 
 
-def _line(row: Row) -> str:
+def _lines(rows: Sequence[Row]) -> Iterator[str]:
+    """A table as wide as the terminal, the worst first."""
+    heading = [words("FINDING", "编号"), words("SEVERITY", "级别"), words("RULE", "规则"), words("DAYS", "日期"),
+               words("IMPACT", "影响"), words("STATE", "状态"), words("REGISTER", "寄存器")]  # fmt: skip
+    return table(heading, [_cells(row) for row in rows])
+
+
+def _cells(row: Row) -> list[str]:
     share = "" if row["impact_share"] is None else f" ({row['impact_share']:.1%})"
     where = f"{row['institution']}/{row['medium']}/{row['meter']}/{row['register']}"
-    state = f" {row['state']}" if "state" in row else ""
-    days = f"{row['from_day']}..{row['to_day']}"
-    return (
-        f"{row['finding']} {row['severity']:<8} {row['rule']:<15} {days} {where} {row['impact']:,.1f} {row['unit']}{share}{state}"
-    )
+    impact = f"{row['impact']:,.1f} {row['unit']}{share}"
+    return [row["finding"], row["severity"], row["rule"], f"{row['from_day']}..{row['to_day']}", impact,
+            translated(row.get("state", "open")), where]  # fmt: skip
 
 
 def _rule_text(rule: str) -> str:
     judge = RULES[rule].judge if rule in RULES else None
-    return (judge.__doc__ or "").strip().splitlines()[0] if judge else ""
+    return translated((judge.__doc__ or "").strip().splitlines()[0]) if judge else ""
 
 
 def _json(found: Any) -> str:

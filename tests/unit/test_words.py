@@ -16,6 +16,7 @@ from ingest.cli import main
 from ingest.commands.columns import fitted, table, width, wrapped
 from ingest.commands.examples import EXAMPLES
 from ingest.commands.help import leaves
+from ingest.metering.vee.rules import RULES
 from ingest.words import both, known, language, speaking, translated, words
 from simulators.chinese import CHINESE
 
@@ -176,6 +177,14 @@ def test_what_the_simulator_says_has_its_chinese() -> None:
     assert CHINESE.items() <= known().items()
 
 
+def test_what_rules_say_of_themselves_has_its_chinese() -> None:
+    """`findings show` tells it."""
+    with speaking("zh"):
+        said = {name: translated((rule.judge.__doc__ or "").strip().splitlines()[0]) for name, rule in RULES.items() if rule.judge}
+
+    assert [] == [name for name, text in said.items() if not CHINESE_CHARACTER.search(text)]
+
+
 # help
 
 
@@ -303,6 +312,18 @@ def test_wide_characters_count_two_columns() -> None:
     assert 1 == len({width(line[: line.index(part)]) for line, part in zip(lines, ["NAME", "咸", "x"], strict=True)})
     assert all(width(line) <= 60 for line in lines)
     assert lines[2].endswith("…")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 200])
+def test_a_table_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The widest columns give way; where a program reads it, nothing is cut."""
+    heading, rows = ["FINDING", "WHERE", "AUTHOR", "BECAUSE"], [["a" * 12, "机构/electricity/" * 3, "李雷@host", "校核" * 30]]
+
+    assert all(width(line) <= columns for line in table(heading, rows, total=columns, loose=2))
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert all(width(line) <= columns for line in table(heading, rows, loose=2))
+    monkeypatch.delenv("COLUMNS")
+    assert [rows[0][3]] == [line.split("  ")[-1] for line in table(heading, rows)][1:]
 
 
 @pytest.mark.parametrize("columns", [20, 33, 80])
