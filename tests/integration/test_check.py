@@ -36,7 +36,7 @@ from tests.absent import session
 from tests.certificates import authority
 from tests.databases import Database
 from tests.registries import import_files, write_files
-from tests.running import client, own_broker
+from tests.running import client, own_broker, running_service
 
 
 def environment(database: Database, broker: Mosquitto, directory: Path, **more: object) -> dict[str, str]:
@@ -453,6 +453,14 @@ async def test_little_free_disk(filled: Database) -> None:
 def test_a_clock_that_cannot_be_right(now: datetime, state: State) -> None:
     """As after a flat battery."""
     assert state == check_clock(now).state
+
+
+async def test_a_service_that_runs_already_is_no_stranger(filled: Database, stack: Stack, tmp_path: Path) -> None:
+    """`check` may be asked at any time: its port is taken by the very service."""
+    async with running_service(filled, stack.mosquitto, tmp_path) as service:
+        found = await checked(environment(filled, stack.mosquitto, tmp_path, http__port=service.port))
+
+    assert "this service runs" in found["http.port"]["found"]
 
 
 async def test_a_port_that_is_taken(filled: Database, stack: Stack, tmp_path: Path) -> None:

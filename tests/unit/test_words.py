@@ -261,6 +261,16 @@ def _noted(invoke: Callable[[click.Command, click.Context], Any], run: list[str]
     return note
 
 
+SILENT = {"run", "completion", "demo", "stack up", "stack down", "quarantine export", "replay"}
+"""Commands whose output is no list and no report; `export` writes JSON and nothing else. Of `simulate`, `verify` alone reports."""
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if path not in SILENT and not re.match("simulate (?!verify)", path)])
+def test_what_lists_or_reports_has_json(path: str) -> None:
+    """For programs, always in English."""
+    assert "--json" in [name for param in dict(_commands())[path].params for name in param.opts]
+
+
 # errors
 
 
