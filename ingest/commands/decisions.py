@@ -54,8 +54,10 @@ def instant_given(_context: click.Context, _argument: click.Parameter, text: str
             raise ValueError("not RFC 3339")
         at = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        english = f"{text!r}: write the time with its offset, such as 2026-10-01T08:00:00+08:00"
-        raise click.BadParameter(words(english, f"{text!r}: 时间须带偏移,如 2026-10-01T08:00:00+08:00")) from error
+        raise click.BadParameter(
+            words(f"{text!r}: write the time with its offset, such as 2026-10-01T08:00:00+08:00",
+                  f"{text!r}: 时间须带偏移,如 2026-10-01T08:00:00+08:00")
+        ) from error  # fmt: skip
     if at > datetime.now(UTC) or at.toordinal() <= FIRST_DAY:
         raise click.BadParameter(
             words(f"{text} lies in the future or before 2000: decide when it has happened", f"{text} 在未来或早于 2000 年")

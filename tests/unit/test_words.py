@@ -26,6 +26,7 @@ SPEAKING = (ROOT / "ingest" / "commands", ROOT / "ingest" / "demo", ROOT / "inge
 FAULTS = {"ClickException", "UsageError", "BadParameter", "MigrationFault", "StackError", "DemoFailed", "RegistryFault",
           "SeriesFault", "PublishError", "ScenarioFault"}  # fmt: skip
 SAYING = {"echo", "say"}
+_SENTENCE = re.compile(r"[A-Za-z]{3,} [a-z]{2,} [a-z]{2,}|Check METER")
 _HELD = re.compile(r"\{\w+\}")
 CHINESE_CHARACTER = re.compile("[\u4e00-\u9fff]")
 MACHINE_READABLE = ("export ", "{left}", "{", "  +")
@@ -160,6 +161,39 @@ def test_no_bare_text_is_said_or_raised() -> None:
                 bare.append(f"{path.relative_to(ROOT)}:{node.lineno}: {text!r}")
 
     assert [] == bare
+
+
+def test_no_sentence_of_a_command_stands_alone() -> None:
+    """Wherever it is said from: beside its Chinese, in a pair or a tuple, or in a catalogue."""
+    alone = []
+    for path in sorted((ROOT / "ingest" / "commands").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        paired = {id(inner) for node in ast.walk(tree) if _is_paired(node) for inner in ast.walk(node)}
+        for node in ast.walk(tree):
+            is_sentence = isinstance(node, ast.Constant) and isinstance(node.value, str) and _SENTENCE.search(node.value)
+            if is_sentence and id(node) not in paired and not _has_chinese(node.value):  # type: ignore[attr-defined]
+                alone.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.value!r}")  # type: ignore[attr-defined]
+
+    assert [] == alone
+
+
+def _is_paired(node: ast.AST) -> bool:
+    """A pair of texts, or what people never read: docstrings, examples."""
+    match node:
+        case ast.Call(func=function):
+            return _name(function) in ("words", "both", "Text", "step", "Progress", "good", "_changing")
+        case ast.Tuple(elts=[_, chinese]):
+            return bool(CHINESE_CHARACTER.search(ast.unparse(chinese)))
+        case ast.Expr(value=ast.Constant()):
+            return True
+        case ast.AnnAssign(target=ast.Name(id="EXAMPLES")):
+            return True
+    return False
+
+
+def _has_chinese(text: str) -> bool:
+    with speaking("zh"):
+        return translated(text) != text
 
 
 def test_what_the_simulator_says_has_its_chinese() -> None:
