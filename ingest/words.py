@@ -17,6 +17,8 @@ from ingest.chinese import CATALOGUE
 
 VARIABLE: Final = "METERWARDEN_LANG"
 LANGUAGES: Final = ("en", "zh")
+LONGEST: Final = 2_000
+"""Characters of a text that is looked up; who says more says it in a language of his own."""
 DEEPEST: Final = 4
 """So deep may texts be nested in each other's placeholders."""
 _HELD: Final = re.compile(r"\{(\w+)\}")
@@ -80,12 +82,12 @@ def _chinese(text: str, deep: int) -> str:
     texts = known()
     if text in texts:
         return texts[text]
-    for english, chinese in texts.items() if deep else ():
+    for english, chinese in texts.items() if deep and len(text) <= LONGEST else ():
         match = _pattern(english).fullmatch(text) if "{" in english else None
         if match:
             return chinese.format_map({name: _chinese(part, deep - 1) for name, part in match.groupdict().items()})
-    first, newline, rest = text.partition("\n")
-    return f"{_chinese(first, deep)}{newline}{_chinese(rest, deep)}" if newline else text
+    lines = text.split("\n")
+    return "\n".join(_chinese(line, deep) for line in lines) if len(lines) > 1 else text
 
 
 @cache
@@ -93,4 +95,4 @@ def _pattern(english: str) -> re.Pattern[str]:
     """Matches what a template becomes once its placeholders are filled."""
     parts = _HELD.split(english)
     shaped = [f"(?P<{part}>.+?)" if number % 2 else re.escape(part) for number, part in enumerate(parts)]
-    return re.compile("".join(shaped), re.DOTALL)
+    return re.compile("".join(shaped), re.DOTALL if "\n" in english else 0)

@@ -72,6 +72,17 @@ def test_a_template_is_filled_with_translated_parts() -> None:
     assert text == translated(text)
 
 
+def test_each_of_many_lines_is_translated() -> None:
+    """A registry with two mistakes; and what is longer than any text of ours is not searched for one."""
+    mistake = "meters.csv:{}: valid_to: must lie after valid_from"
+    with speaking("zh"):
+        lines = translated("\n".join(mistake.format(number) for number in range(2_000))).splitlines()
+        long = translated("database: " + "x: (y), ; " * 1_000)
+
+    assert ["meters.csv:99: valid_to: 必须晚于 valid_from"] * 2_000 == [re.sub(":\\d+:", ":99:", line) for line in lines]
+    assert long.startswith("database: ")
+
+
 # every text has both, and says the same
 
 
