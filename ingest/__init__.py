@@ -19,5 +19,6 @@ settlement  marks -> readings      storage/settlement.py  which channel-hours ch
 Beside them: `settings.py` (every setting), `cli.py` and `commands/` (the command, one file a group), `demo/` (all of it on real
 servers), `stack/` (those servers), `web/` (health), `alerts/` (rules, changed together with `metrics.py`), `warden.py` (the
 quarantine's replay and caps), `garbage.py` (Python's collector), `storage/` (the only folder that knows the tables), `dashboards/`
-(Grafana's boards, on metrics and public views).
+(Grafana's boards, on metrics and public views), `checks/` (what must hold before a start), `words.py` and `chinese/` (what people
+read, in both languages).
 """

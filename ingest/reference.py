@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from types import NoneType
 from typing import Any, get_args
 
+import click
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, SecretStr
 
+from ingest.cli import main
+from ingest.commands.help import leaves
 from ingest.errors import STAGE_OF, Reason, Stage
 from ingest.metrics import Metrics
 from ingest.settings import Settings
+from ingest.words import speaking
 from schemas import topics
 from schemas.publish import PUBLISHED
 from schemas.quota import Level, QuotaAlert
@@ -17,10 +21,15 @@ from schemas.registers import REGISTERS
 
 
 def text() -> str:
-    """The whole page."""
+    """The whole page, in English."""
+    with speaking("en"):
+        return _text()
+
+
+def _text() -> str:
     lines = ["# Reference", "", "Generated from the code by `python -m ingest.reference`.", ""]
     for title, part in (("Settings", _settings()), ("Topics", _topics()), ("Registers", _registers()), ("Payloads", _payloads()),
-                        ("Reasons for rejection", _reasons()), ("Metrics", _metrics())):  # fmt: skip
+                        ("Reasons for rejection", _reasons()), ("Metrics", _metrics()), ("Commands", _commands())):  # fmt: skip
         lines += [f"## {title}", "", *part, ""]
     return "\n".join(lines)
 
@@ -98,6 +107,13 @@ def _metrics() -> Iterator[str]:
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le", "version"})
         suffix = "_total" if family.type == "counter" else ""
         yield f"| `{family.name}{suffix}` | {family.type} | {', '.join(labels)} | {family.documentation} |"
+
+
+def _commands() -> Iterator[str]:
+    yield "Every one has `--help` with its options and an example; docs/cli.md has exit statuses, languages and completion."
+    yield from ("", "| command | |", "|---|---|")
+    for path, command in leaves(main, "", click.Context(main)):
+        yield f"| `meterwarden {path}` | {command.short_help} |"
 
 
 _STANDING = QuotaAlert(

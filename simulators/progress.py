@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TextIO
 
+from simulators.words import translated
+
 Clock = Callable[[], float]
 
 
@@ -30,6 +32,6 @@ class Progress:
     def _write(self, count: int, before: str, after: str) -> None:
         seconds = max(self._clock() - self._started, 1e-9)
         share = min(100, 100 * count // self._expected)
-        text = f"published {count:>9,} messages  {share:>3} %  {count / seconds:>8,.0f}/s"
+        text = f"{translated('published')} {count:>9,} {translated('messages')}  {share:>3} %  {count / seconds:>8,.0f}/s"
         self._stream.write(before + text + after)
         self._stream.flush()

@@ -1,5 +1,10 @@
 """What an operator can ask for, one file a group of commands; `ingest/cli.py` assembles them.
 
+root.py        the program itself: commands loaded on demand, language, errors
+help.py        how help reads; examples.py: one of every command
+check.py       what would keep the service from working
+config.py      settings as they stand; configured.py: each with its origin
+completion.py  scripts for shells
 run.py         the service
 drain.py       one worker leaves its group
 database.py    migrate, bootstrap
@@ -13,5 +18,6 @@ rebuild.py     derive everything again
 stack.py       servers on this machine
 demo.py        the main job on them
 given.py       the settings as the environment gives them
-progress.py    lines that say how far a command is
+progress.py    lines that say how far a command is; --json
+columns.py     tables and paragraphs, wide characters counted
 """

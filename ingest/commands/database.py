@@ -1,6 +1,7 @@
 """`meterwarden migrate` and `meterwarden bootstrap`: a database and its structure."""
 
 import asyncio
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -9,27 +10,50 @@ import click
 import psycopg
 from psycopg import AsyncConnection
 
+from ingest.commands.progress import json_option, step
 from ingest.storage.bootstrap import prepare
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
-from ingest.words import words
+from ingest.words import both, words
 
 
-@click.command("migrate")
-@click.option("--url", envvar="METERWARDEN_OWNER_URL", required=True, show_envvar=True, help="the database, as meterwarden_owner")
-@click.option("--check", is_flag=True, help="change nothing; exit status 1 where a migration is missing")
-def migrate_command(url: str, check: bool) -> None:
-    """Bring the database's structure up to this version."""
+@click.command("migrate", help=both("Bring the database's structure up to this version.", "将数据库结构升级到本版本。"))
+@click.option(
+    "--url",
+    envvar="METERWARDEN_OWNER_URL",
+    required=True,
+    show_envvar=True,
+    help=both("the database, as meterwarden_owner", "数据库地址,以 meterwarden_owner 登录"),
+)
+@click.option(
+    "--check",
+    is_flag=True,
+    help=both("change nothing; exit status 1 where a migration is missing", "不做更改;缺少迁移时退出码为 1"),
+)
+@json_option  # fmt: skip
+def migrate_command(url: str, check: bool, json_wanted: bool) -> None:
+    """Migrate, or say what is missing."""
     try:
-        names = asyncio.run(_migrate(url, check=check))
+        with step("migrating", "正在迁移"):
+            names = asyncio.run(_migrate(url, check=check))
     except MigrationFault as error:
         raise click.ClickException(str(error)) from error
     except psycopg.Error as error:
-        raise click.ClickException(f"{error}\nCheck --url, and that `meterwarden bootstrap` has run.") from error
+        advice = words(
+            "Check --url, and that `meterwarden bootstrap` has run.", "请检查 --url,并确认已执行 `meterwarden bootstrap`。"
+        )
+        raise click.ClickException(f"{error}\n{advice}") from error
+    if json_wanted:
+        click.echo(json.dumps({"missing" if check else "applied": names}))
+    else:
+        _tell(names, check=check)
+    sys.exit(1 if check and names else 0)
+
+
+def _tell(names: list[str], *, check: bool) -> None:
     for name in names:
         click.echo(f"{words('missing', '缺少') if check else words('applied', '已执行')} {name}")
     if not names:
         click.echo(words("up to date", "已是最新"))
-    sys.exit(1 if check and names else 0)
 
 
 async def _migrate(url: str, *, check: bool) -> list[str]:
@@ -39,19 +63,45 @@ async def _migrate(url: str, *, check: bool) -> list[str]:
         return await migrate(connection)
 
 
-@click.command()
-@click.option(
-    "--superuser-url", envvar="METERWARDEN_SUPERUSER_URL", required=True, show_envvar=True, help="the server, as superuser"
+@click.command(
+    short_help=both("Create database, roles and passwords", "创建数据库、角色与密码"),
+    help=both(
+        "Create database, extension and the three roles with generated passwords, migrate, and print the settings to use.",
+        "创建数据库、扩展和三个角色(密码自动生成),执行迁移,并输出应使用的设置。",
+    ),
 )
-@click.option("--database", default="meterwarden", show_default=True)
 @click.option(
-    "--passwords", type=click.Path(path_type=Path), default=Path("passwords"), show_default=True, help="directory to keep them in"
+    "--superuser-url",
+    envvar="METERWARDEN_SUPERUSER_URL",
+    required=True,
+    show_envvar=True,
+    help=both("the server, as superuser", "服务器地址,以超级用户登录"),
 )
-def bootstrap(superuser_url: str, database: str, passwords: Path) -> None:
-    """Create database, extension and the three roles with generated passwords, migrate, and print the settings to use."""
+@click.option("--database", default="meterwarden", show_default=True, help=both("name of the database", "数据库名称"))
+@click.option(
+    "--passwords",
+    type=click.Path(path_type=Path),
+    default=Path("passwords"),
+    show_default=True,
+    help=both("directory to keep them in, files 0600", "存放密码的目录,文件权限 0600"),
+)
+@json_option  # fmt: skip
+def bootstrap(superuser_url: str, database: str, passwords: Path, json_wanted: bool) -> None:
+    """Prepare a database."""
     try:
-        prepared = asyncio.run(prepare(superuser_url, database, passwords.absolute()))
+        with step("preparing the database", "正在准备数据库"):
+            prepared = asyncio.run(prepare(superuser_url, database, passwords.absolute()))
     except psycopg.Error as error:
-        raise click.ClickException(f"{error}\nCheck --superuser-url, and that the server has TimescaleDB 2.19 or newer.") from error
+        advice = words("Check --superuser-url, and that the server has TimescaleDB 2.19 or newer.",
+                       "请检查 --superuser-url,并确认服务器有 TimescaleDB 2.19 或更新版本。")  # fmt: skip
+        raise click.ClickException(f"{error}\n{advice}") from error
+    except MigrationFault as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        advice = words("Name another directory with --passwords.", "请用 --passwords 换一个目录。")
+        raise click.ClickException(f"{error}\n{advice}") from error
+    if json_wanted:
+        click.echo(json.dumps(prepared.environment))
+        return
     for name, value in prepared.environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")

@@ -18,7 +18,7 @@ from ingest.errors import Unavailable
 from ingest.metering.calendar import FIRST_DAY
 from ingest.storage.connection import Connection, connected
 from ingest.storage.decisions import Grounds, Undecidable
-from ingest.words import words
+from ingest.words import both, words
 from schemas.reading import RFC3339
 from schemas.registers import REGISTERS, Kind, Medium
 
@@ -54,8 +54,10 @@ def instant_given(_context: click.Context, _argument: click.Parameter, text: str
             raise ValueError("not RFC 3339")
         at = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        english = f"{text!r}: write the time with its offset, such as 2026-10-01T08:00:00+08:00"
-        raise click.BadParameter(words(english, f"{text!r}: 时间须带偏移,如 2026-10-01T08:00:00+08:00")) from error
+        raise click.BadParameter(
+            words(f"{text!r}: write the time with its offset, such as 2026-10-01T08:00:00+08:00",
+                  f"{text!r}: 时间须带偏移,如 2026-10-01T08:00:00+08:00")
+        ) from error  # fmt: skip
     if at > datetime.now(UTC) or at.toordinal() <= FIRST_DAY:
         raise click.BadParameter(
             words(f"{text} lies in the future or before 2000: decide when it has happened", f"{text} 在未来或早于 2000 年")
@@ -88,8 +90,8 @@ def _user() -> str:
 
 def with_grounds(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command --author and --because; it takes them as `**given` and makes grounds of them by `grounds_of`."""
-    because = click.option("--because", required=True, help=words("why; stays on record", "原因,留存记录"))
-    author = click.option("--author", default=_user, help=words("who; default: user@host", "操作人,默认 用户@主机"))
+    because = click.option("--because", required=True, help=both("why; stays on record", "原因,留存记录"))
+    author = click.option("--author", default=_user, help=both("who; default: user@host", "操作人,默认 用户@主机"))
     return author(because(command))
 
 

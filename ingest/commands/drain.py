@@ -1,33 +1,45 @@
 """`meterwarden drain`: a worker leaves its group for good."""
 
 import asyncio
+import json
 import sys
 
 import click
 
 from ingest import service
 from ingest.commands.given import settings_given
+from ingest.commands.progress import json_option
 from ingest.errors import Unavailable
 from ingest.garbage import look_seldom
 from ingest.logs import start_logging
 from ingest.storage.members import other_members
-from ingest.words import words
+from ingest.words import both, words
 
 
-@click.command()
-@click.option("--last", is_flag=True, help="although no other worker would receive what is published from then on")
-def drain(last: bool) -> None:
-    """Leave a group of workers for good (scale-in): unsubscribe, store what still arrives, end the session at the broker.
-
-    Run it with the settings of the worker that leaves, after that worker has been stopped.
-    """
+@click.command(
+    short_help=both("Take a worker out of its group for good", "使一个工作进程永久退出其组"),
+    help=both(
+        "Leave a group of workers for good (scale-in): unsubscribe, store what still arrives, end the session at the "
+        "broker. Run it with the "
+        "settings of the worker that leaves, after that worker has been stopped. Exit status 1 where it stopped before the end.",
+        "永久退出工作进程组(缩容): 取消订阅,存下仍会到达的消息,并在消息代理结束会话。请先停止该工作进程,"
+        "再以它的设置执行本命令。未完成时退出码为 1。",
+    ),
+)
+@click.option("--last", is_flag=True, help=both("although no other worker would receive what is published from then on",
+                                                "即使此后没有其他工作进程接收消息"))  # fmt: skip
+@json_option
+def drain(last: bool, json_wanted: bool) -> None:
+    """Leave a group of workers for good."""
     settings = settings_given()
     start_logging("WARNING")
     look_seldom()
     try:
         others = asyncio.run(other_members(settings)) if settings.broker.share_group else []
     except Unavailable as error:
-        raise click.ClickException(f"{error}\nCheck METERWARDEN_DATABASE__URL: what still arrives must be stored.") from error
+        check = words("Check METERWARDEN_DATABASE__URL: what still arrives must be stored.",
+                      "请检查 METERWARDEN_DATABASE__URL: 仍会到达的消息必须入库。")  # fmt: skip
+        raise click.ClickException(f"{error}\n{check}") from error
     if not others and not last:
         raise click.ClickException(
             words(
@@ -54,7 +66,9 @@ def drain(last: bool) -> None:
                 f"{errors.exceptions[0]}; 请先停止 {address} 上的工作进程(SIGTERM 会保留会话), 再执行 drain",
             )
         ) from errors
-    if left:
+    if json_wanted:
+        click.echo(json.dumps({"left": left, "received": shown}))
+    elif left:
         click.echo(words("left: the broker holds nothing for this client any more", "已退出: 消息代理不再为该客户端保留消息"))
     else:
         click.echo(words("stopped before the end: the session is kept, drain again", "未完成即停止: 会话已保留, 请再次执行 drain"))

@@ -22,24 +22,24 @@ from ingest.commands.decisions import (
 from ingest.storage import decisions
 from ingest.storage.connection import Connection
 from ingest.storage.decisions import Grounds, Key
-from ingest.words import words
+from ingest.words import both, words
 
 REGISTER = click.argument("register", metavar="INSTITUTION/MEDIUM/METER/REGISTER", callback=register_given)
 READ_AT = click.argument("read_at", metavar="READ_AT", callback=instant_given)
-JSON = click.option("--json", "json_wanted", is_flag=True, help=words("JSON", "以 JSON 输出"))
+JSON = click.option("--json", "json_wanted", is_flag=True, help=both("JSON", "以 JSON 输出"))
 
 
-@click.group(help=words("Readings with several values: see them, decide which counts.", "同一时刻有多个示数的读数:查看并裁定。"))
+@click.group(help=both("Readings with several values: see them, decide which counts.", "同一时刻有多个示数的读数:查看并裁定。"))
 def edit() -> None:
     """Readings with several values: see them, decide which counts."""
 
 
-@edit.command("list", help=words(
+@edit.command("list", help=both(
     "Disputed readings with every value seen, and when; WITHIN is INSTITUTION[/MEDIUM[/METER[/REGISTER]]].",
     "列出有争议的读数及其全部示数和接收时间;WITHIN 为 机构[/介质[/表计[/寄存器]]]。"))  # fmt: skip
 @click.argument("within", default="")
-@click.option("--all", "everything", is_flag=True, help=words("those decided already too", "包括已裁定的"))
-@click.option("--json", "json_wanted", is_flag=True, help=words("one JSON object a line", "每行一个 JSON 对象"))
+@click.option("--all", "everything", is_flag=True, help=both("those decided already too", "包括已裁定的"))
+@click.option("--json", "json_wanted", is_flag=True, help=both("one JSON object a line", "每行一个 JSON 对象"))
 def list_keys(within: str, everything: bool, json_wanted: bool) -> None:
     """Disputed readings with every value seen."""
     found = decided(partial(decisions.keys, within=within_of(within), undecided=not everything))
@@ -48,7 +48,7 @@ def list_keys(within: str, everything: bool, json_wanted: bool) -> None:
     click.echo(words(f"readings: {len(found):,}", f"共 {len(found):,} 条读数"), err=json_wanted)
 
 
-@edit.command("set", help=words(
+@edit.command("set", help=both(
     "Let VALUE, in the register's unit, count at READ_AT, whatever was received.",
     "裁定该时刻以 VALUE 为准(单位同寄存器)。"))  # fmt: skip
 @REGISTER
@@ -61,7 +61,7 @@ def set_value(register: str, read_at: datetime, value: Decimal, json_wanted: boo
     _decide(register, read_at, value, grounds_of(**given), json_wanted=json_wanted)
 
 
-@edit.command("drop", help=words("Let nothing count at READ_AT, whatever was received.", "裁定该时刻的读数不计。"))
+@edit.command("drop", help=both("Let nothing count at READ_AT, whatever was received.", "裁定该时刻的读数不计。"))
 @REGISTER
 @READ_AT
 @with_grounds

@@ -1,5 +1,6 @@
 """`meterwarden exchange`: meters that were exchanged, as operators declare them. How to work with it: docs/consumption.md."""
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -7,6 +8,7 @@ from typing import Any
 
 import click
 
+from ingest.commands.columns import table
 from ingest.commands.decisions import (
     CUMULATIVE,
     as_json,
@@ -23,43 +25,44 @@ from ingest.commands.decisions import (
 from ingest.storage import decisions
 from ingest.storage.connection import Connection
 from ingest.storage.decisions import Declared, Grounds
-from ingest.words import words
+from ingest.words import both, words
 
 METER = click.argument("meter", metavar="INSTITUTION/MEDIUM/METER", callback=meter_given)
 AT = click.argument("at", metavar="AT", callback=instant_given)
 NAMED = click.option(
-    "--register", type=click.Choice(CUMULATIVE), help=words("where the meter has several", "表计有多个寄存器时必填")
+    "--register", type=click.Choice(CUMULATIVE), help=both("where the meter has several", "表计有多个寄存器时必填")
 )
-JSON = click.option("--json", "json_wanted", is_flag=True, help=words("JSON", "以 JSON 输出"))
+JSON = click.option("--json", "json_wanted", is_flag=True, help=both("JSON", "以 JSON 输出"))
 
 
-@click.group(help=words("Exchanged meters: the old register's last value, the new one's first.", "换表:旧表末值与新表初值。"))
+@click.group(help=both("Exchanged meters: the old register's last value, the new one's first.", "换表:旧表末值与新表初值。"))
 def exchange() -> None:
     """Exchanged meters: the old register's last value, the new one's first."""
 
 
-@exchange.command("list", help=words(
+@exchange.command("list", help=both(
     "Declared exchanges; WITHIN is INSTITUTION[/MEDIUM[/METER[/REGISTER]]].",
     "列出已声明的换表;WITHIN 为 机构[/介质[/表计[/寄存器]]]。"))  # fmt: skip
 @click.argument("within", default="")
-@click.option("--history", is_flag=True, help=words("every version, withdrawn ones too", "全部版本,含已撤回的"))
-@click.option("--json", "json_wanted", is_flag=True, help=words("one JSON object a line", "每行一个 JSON 对象"))
+@click.option("--history", is_flag=True, help=both("every version, withdrawn ones too", "全部版本,含已撤回的"))
+@click.option("--json", "json_wanted", is_flag=True, help=both("one JSON object a line", "每行一个 JSON 对象"))
 def list_exchanges(within: str, history: bool, json_wanted: bool) -> None:
     """Declared exchanges."""
     found = decided(partial(decisions.exchanges, within=within_of(within), history=history))
-    for one in found:
-        click.echo(as_json({"register": one.path, **one._asdict()}) if json_wanted else _line(one))
+    listed = (as_json({"register": one.path, **one._asdict()}) for one in found) if json_wanted else _lines(found) if found else ()
+    for line in listed:
+        click.echo(line)
     click.echo(words(f"exchanges: {len(found):,}", f"共 {len(found):,} 次换表"), err=json_wanted)
 
 
-@exchange.command("declare", help=words(
+@exchange.command("declare", help=both(
     "At AT the old register ended at --old-final and the new one began at --new-initial, in the register's unit. A reading at AT "
     "itself is the new register's. Declared again, the newest values count.",
     "AT 时刻旧表止于 --old-final,新表始于 --new-initial(单位同寄存器)。AT 时刻的读数属于新表;重复声明以最新为准。"))  # fmt: skip
 @METER
 @AT
-@click.option("--old-final", required=True, callback=number_given, help=words("last value of the old register", "旧表末值"))
-@click.option("--new-initial", required=True, callback=number_given, help=words("first value of the new register", "新表初值"))
+@click.option("--old-final", required=True, callback=number_given, help=both("last value of the old register", "旧表末值"))
+@click.option("--new-initial", required=True, callback=number_given, help=both("first value of the new register", "新表初值"))
 @NAMED
 @with_grounds
 @JSON
@@ -70,7 +73,7 @@ def declare(
     _decide(meter, at, register, (old_final, new_initial), grounds_of(**given), json_wanted=json_wanted)
 
 
-@exchange.command("withdraw", help=words("The exchange declared at AT did not happen.", "撤回在 AT 时刻声明的换表。"))
+@exchange.command("withdraw", help=both("The exchange declared at AT did not happen.", "撤回在 AT 时刻声明的换表。"))
 @METER
 @AT
 @NAMED
@@ -101,11 +104,16 @@ def _decide(
                      f"{path} {shown_at(at)}: {done}(第 {version} 版),将重新结算"))  # fmt: skip
 
 
-def _line(one: Declared) -> str:
+def _lines(found: Sequence[Declared]) -> Iterator[str]:
+    """A table as wide as the terminal."""
+    heading = [words("REGISTER", "寄存器"), words("EXCHANGED", "换表时间"), words("VALUES", "示数"), words("VERSION", "版本"),
+               words("RECORDED", "登记时间"), words("AUTHOR", "操作人"), words("BECAUSE", "原因")]  # fmt: skip
+    return table(heading, [_cells(one) for one in found], loose=2)
+
+
+def _cells(one: Declared) -> list[str]:
     withdrawn = one.old_final is None or one.new_initial is None
     values = words("withdrawn", "已撤回") if withdrawn else f"{one.old_final:f} -> {one.new_initial:f} {one.unit}"
     former = "" if one.newest else words(" (superseded)", "(已被取代)")
-    return (
-        f"{one.path} {shown_at(one.exchanged_at)}: {values}{former}  "
-        f"v{one.version} {shown(one.author)} {shown_at(one.recorded_at)}: {shown(one.because)}"
-    )
+    return [one.path, shown_at(one.exchanged_at), values + former, f"v{one.version}", shown_at(one.recorded_at), shown(one.author),
+            shown(one.because)]  # fmt: skip

@@ -2,40 +2,41 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import click
 
+from ingest.commands.columns import table
 from ingest.commands.given import settings_given
 from ingest.errors import Unavailable
 from ingest.metering.vee.rules import RULES
 from ingest.storage import findings as store
 from ingest.storage.findings import Change, Row, Wanted
-from ingest.words import words
+from ingest.words import both, translated, words
 
 T = TypeVar("T")
 
-AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help=words("one JSON document", "输出 JSON"))
-AUTHOR: Final = click.option("--author", required=True, help=words("who decides", "处理人"))
-REASON: Final = click.option("--reason", required=True, help=words("why, in a sentence", "原因"))
+AS_JSON: Final = click.option("--json", "as_json", is_flag=True, help=both("one JSON document", "输出 JSON"))
+AUTHOR: Final = click.option("--author", required=True, help=both("who decides", "处理人"))
+REASON: Final = click.option("--reason", required=True, help=both("why, in a sentence", "原因"))
 
 
-@click.group(help=words("What validation found: list, show, acknowledge, close.", "数据校核发现:查询、查看、确认、关闭。"))
+@click.group(help=both("What validation found: list, show, acknowledge, close.", "数据校核发现:查询、查看、确认、关闭。"))
 def findings() -> None:
     """What validation found: list, show, acknowledge, close."""
 
 
 @findings.command(
-    "list", help=words("Open findings, the largest share of its institution's use first.", "未处理的发现,按影响比例排序。")
+    "list", help=both("Open findings, the largest share of its institution's use first.", "未处理的发现,按影响比例排序。")
 )
-@click.option("--institution", help=words("code of an institution", "单位代码"))
-@click.option("--rule", type=click.Choice(list(RULES)), help=words("one rule", "规则"))
-@click.option("--state", type=click.Choice(store.STATES), help=words("findings in this state, uncapped", "按状态列出,不设上限"))
-@click.option("--all", "everything", is_flag=True, help=words("every finding in every state, uncapped", "全部发现"))
-@click.option("--most", default=50, show_default=True, type=click.IntRange(1, 100_000), help=words("at most so many", "最多条数"))
+@click.option("--institution", help=both("code of an institution", "单位代码"))
+@click.option("--rule", type=click.Choice(list(RULES)), help=both("one rule", "规则"))
+@click.option("--state", type=click.Choice(store.STATES), help=both("findings in this state, uncapped", "按状态列出,不设上限"))
+@click.option("--all", "everything", is_flag=True, help=both("every finding in every state, uncapped", "全部发现"))
+@click.option("--most", default=50, show_default=True, type=click.IntRange(1, 100_000), help=both("at most so many", "最多条数"))
 @AS_JSON
 def list_findings(
     *, institution: str | None, rule: str | None, state: str | None, everything: bool, most: int, as_json: bool
@@ -48,8 +49,8 @@ def list_findings(
     if as_json:
         click.echo(_json(rows))
         return
-    for row in rows:
-        click.echo(_line(row))
+    for line in _lines(rows) if rows else ():
+        click.echo(line)
     held_back = sum(row["held_back"] for row in rows) if capped else 0
     if held_back:
         click.echo(
@@ -61,7 +62,7 @@ def list_findings(
         click.echo(words("no findings", "没有发现"))
 
 
-@findings.command(help=words("One finding with its evidence and what became of it.", "查看一条发现及其处理记录。"))
+@findings.command(help=both("One finding with its evidence and what became of it.", "查看一条发现及其处理记录。"))
 @click.argument("finding")
 @AS_JSON
 def show(finding: str, *, as_json: bool) -> None:
@@ -72,12 +73,15 @@ def show(finding: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(_json({**row, "history": past}))
         return
-    click.echo(_line(row))
+    for line in _lines([row]):
+        click.echo(line)
     click.echo(f"  {_rule_text(row['rule'])}")
     for name, number in row["evidence"].items():
         click.echo(f"  {name}: {number}")
     for entry in past:
-        click.echo(f"  {entry['recorded_at']:%Y-%m-%d %H:%M} {entry['change']} {entry['author']!r}: {entry['reason']!r}")
+        click.echo(
+            f"  {entry['recorded_at']:%Y-%m-%d %H:%M} {translated(entry['change'])} {entry['author']!r}: {entry['reason']!r}"
+        )
 
 
 def _changing(name: str, state: str, change: str, help_text: str) -> click.Command:
@@ -97,14 +101,14 @@ def _changing(name: str, state: str, change: str, help_text: str) -> click.Comma
             click.echo(_json({"finding": row["finding"], "state": state, "changed": changed}))
         else:
             already = "" if changed else words(" (already)", "(无变化)")
-            click.echo(f"{row['finding']} {state}{already}")
+            click.echo(f"{row['finding']} {translated(state)}{already}")
 
     return command
 
 
-_changing("acknowledge", "acknowledged", "acknowledged", words("Somebody deals with it.", "确认:已有人处理。"))
-_changing("close", "closed", "closed", words("Dealt with, or no fault.", "关闭:已处理或非故障。"))
-_changing("reopen", "open", "reopened", words("Put it back on the board.", "重新打开。"))
+_changing("acknowledge", "acknowledged", "acknowledged", both("Somebody deals with it.", "确认:已有人处理。"))
+_changing("close", "closed", "closed", both("Dealt with, or no fault.", "关闭:已处理或非故障。"))
+_changing("reopen", "open", "reopened", both("Put it back on the board.", "重新打开。"))
 
 
 def _one(database: Any, name: str) -> Row:
@@ -120,23 +124,29 @@ def _answered(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except Unavailable as error:
-        text = "Check METERWARDEN_DATABASE__URL, and that `meterwarden migrate` has run."
+        text = words("Check METERWARDEN_DATABASE__URL, and that `meterwarden migrate` has run.",
+                     "请检查 METERWARDEN_DATABASE__URL,并确认已执行 `meterwarden migrate`。")  # fmt: skip
         raise click.ClickException(f"{error}\n{text}") from error
 
 
-def _line(row: Row) -> str:
+def _lines(rows: Sequence[Row]) -> Iterator[str]:
+    """A table as wide as the terminal, the worst first."""
+    heading = [words("FINDING", "编号"), words("SEVERITY", "级别"), words("RULE", "规则"), words("DAYS", "日期"),
+               words("IMPACT", "影响"), words("STATE", "状态"), words("REGISTER", "寄存器")]  # fmt: skip
+    return table(heading, [_cells(row) for row in rows])
+
+
+def _cells(row: Row) -> list[str]:
     share = "" if row["impact_share"] is None else f" ({row['impact_share']:.1%})"
     where = f"{row['institution']}/{row['medium']}/{row['meter']}/{row['register']}"
-    state = f" {row['state']}" if "state" in row else ""
-    days = f"{row['from_day']}..{row['to_day']}"
-    return (
-        f"{row['finding']} {row['severity']:<8} {row['rule']:<15} {days} {where} {row['impact']:,.1f} {row['unit']}{share}{state}"
-    )
+    impact = f"{row['impact']:,.1f} {row['unit']}{share}"
+    return [row["finding"], row["severity"], row["rule"], f"{row['from_day']}..{row['to_day']}", impact,
+            translated(row.get("state", "open")), where]  # fmt: skip
 
 
 def _rule_text(rule: str) -> str:
     judge = RULES[rule].judge if rule in RULES else None
-    return (judge.__doc__ or "").strip().splitlines()[0] if judge else ""
+    return translated((judge.__doc__ or "").strip().splitlines()[0]) if judge else ""
 
 
 def _json(found: Any) -> str:

@@ -7,18 +7,34 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from ingest.settings import Settings, no_json, unknown_names, wrong_settings
-from ingest.words import words
+from ingest.words import translated, words
 
 
 def settings_given() -> Settings:
     """The settings in the environment. Ends the command with every mistake in them."""
+    mistakes = mistakes_in()
+    settings = None if mistakes else settings_or_none()
+    if settings is None:
+        text = words("wrong settings, nothing was started:", "设置有误,未启动:")
+        raise click.ClickException("\n".join([text, *map(translated, mistakes)]))
+    return settings
+
+
+def settings_or_none() -> Settings | None:
+    """The settings in the environment; None where some are wrong."""
+    try:
+        return Settings()
+    except (ValidationError, SettingsError):
+        return None
+
+
+def mistakes_in() -> list[str]:
+    """Every mistake in the environment's settings, one line each, in English, without what they were set to."""
     mistakes = unknown_names(os.environ)
     try:
-        settings = Settings()
+        Settings()
     except ValidationError as error:
-        mistakes.append(wrong_settings(error))
+        mistakes += wrong_settings(error).splitlines()
     except SettingsError:
         mistakes += no_json(os.environ)
-    if mistakes:
-        raise click.ClickException("\n".join([words("wrong settings, nothing was started:", "设置有误,未启动:"), *mistakes]))
-    return settings
+    return mistakes

@@ -1,41 +1,53 @@
 """`meterwarden registry`: what is installed where."""
 
 import asyncio
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 import psycopg
 
 from ingest.commands.given import settings_given
+from ingest.commands.progress import json_option, step
 from ingest.errors import Unavailable
 from ingest.settings import Settings
 from ingest.storage.connection import connected
 from ingest.storage.registry_csv import RegistryFault, read_files
 from ingest.storage.registry_import import Difference, apply_registry
-from ingest.words import words
+from ingest.words import both, translated, words
 
 SHOWN_LINES = 20
 """Lines of a difference shown before they are only counted."""
 
 
-@click.group()
+@click.group(help=both("What is installed where: institutions, meters, quotas.", "台账: 机构、表计、定额。"))
 def registry() -> None:
     """What is installed where: institutions, meters, quotas."""
 
 
-@registry.command("import")
+@registry.command("import", help=both(
+    "Import the CSV files in DIRECTORY (docs/registry.md): validated whole, shown as a difference, applied at once.",
+    "导入 DIRECTORY 中的 CSV 文件(docs/registry.md): 整体校验,显示差异,一次生效。"))  # fmt: skip
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--dry-run", is_flag=True, help="show the difference, write nothing")
-def import_registry(directory: Path, dry_run: bool) -> None:
-    """Import the CSV files in DIRECTORY (docs/registry.md): validated whole, shown as a difference, applied at once."""
+@click.option("--dry-run", is_flag=True, help=both("show the difference, write nothing", "只显示差异,不写入"))
+@json_option
+def import_registry(directory: Path, dry_run: bool, json_wanted: bool) -> None:
+    """Import the files of a directory."""
     settings = settings_given()
     try:
-        difference = asyncio.run(_import(settings, directory, dry_run=dry_run))
+        with step("importing", "正在导入"):
+            difference = asyncio.run(_import(settings, directory, dry_run=dry_run))
     except RegistryFault as fault:
         text = words("nothing was imported:", "未导入:")
-        raise click.ClickException("\n".join([text, *fault.mistakes])) from fault
+        raise click.ClickException("\n".join([text, *map(translated, fault.mistakes)])) from fault
     except (Unavailable, psycopg.Error) as error:
-        raise click.ClickException(f"{error}\nCheck METERWARDEN_DATABASE__URL, and that `meterwarden migrate` has run.") from error
+        check = words("Check METERWARDEN_DATABASE__URL, and that `meterwarden migrate` has run.",
+                      "请检查 METERWARDEN_DATABASE__URL,并确认已执行 `meterwarden migrate`。")  # fmt: skip
+        raise click.ClickException(f"{error}\n{check}") from error
+    if json_wanted:
+        click.echo(json.dumps({"dry_run": dry_run, **asdict(difference)}, ensure_ascii=False))
+        return
     for sign, lines in (("+", difference.added), ("~", difference.changed), ("=", difference.kept)):
         _show(sign, lines)
     done = words("would change", "将变更") if dry_run else words("imported", "已导入")

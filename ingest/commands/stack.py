@@ -1,6 +1,7 @@
 """`meterwarden stack`: the servers, on this machine."""
 
 import asyncio
+import json
 import shlex
 from pathlib import Path
 
@@ -8,17 +9,19 @@ import click
 
 from ingest import stack
 from ingest.alerts import rules
-from ingest.commands.progress import say
+from ingest.commands.progress import json_option, say
 from ingest.storage.bootstrap import prepare
-from ingest.words import words
+from ingest.words import both, words
 
 
-@click.group("stack")
+@click.group("stack", short_help=both("The servers it needs, on this machine", "在本机运行所需的服务器"), help=both(
+    "TimescaleDB, mosquitto, Prometheus and Alertmanager on this machine, without root or Docker.",
+    "在本机运行 TimescaleDB、mosquitto、Prometheus 与 Alertmanager,无需 root 或 Docker。"))  # fmt: skip
 def stack_group() -> None:
     """TimescaleDB, mosquitto, Prometheus and Alertmanager on this machine, without root or Docker."""
 
 
-@stack_group.command("up")
+@stack_group.command("up", help=both("Start the servers and prepare a database on them.", "启动服务器并准备数据库。"))
 def stack_up() -> None:
     """Start the servers and prepare a database on them."""
     try:
@@ -29,25 +32,32 @@ def stack_up() -> None:
     click.echo(words('next: eval "$(meterwarden stack env)"', '下一步: eval "$(meterwarden stack env)"'))
 
 
-@stack_group.command("down")
+@stack_group.command("down", help=both("Stop the servers that `stack up` started.", "停止由 `stack up` 启动的服务器。"))
 def stack_down() -> None:
     """Stop the servers that `stack up` started."""
     stack.stack_down(say)
 
 
-@stack_group.command("env")
-def stack_env() -> None:
+@stack_group.command("env", help=both(
+    "Print the settings that point the service and the simulator at the servers, passwords among them, for a shell to evaluate.",
+    "输出使服务与模拟器指向这些服务器的设置(含密码),供 shell 执行。"))  # fmt: skip
+@json_option
+def stack_env(json_wanted: bool) -> None:
     """Print the settings that point the service and the simulator at the servers."""
     state = stack.stack_state()
     if state is None:
         raise click.ClickException(
             words("no stack is up; start one with `meterwarden stack up`", "没有运行中的服务; 先执行 `meterwarden stack up`")
         )
-    click.echo(stack.stack_env(state), nl=False)
+    exports = stack.stack_env(state)
     prepared = asyncio.run(prepare(state.superuser_url, "meterwarden", _passwords(state)))
     reader = {"METERWARDEN_READER_URL": prepared.uri_with_password("meterwarden_reader")}
-    for name, value in {**prepared.environment, **reader}.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
+    exports += "".join(f"export {name}={shlex.quote(value)}\n" for name, value in {**prepared.environment, **reader}.items())
+    if json_wanted:
+        pairs = (word.partition("=") for word in shlex.split(exports, comments=True) if "=" in word)
+        click.echo(json.dumps({name: value for name, _, value in pairs}))
+    else:
+        click.echo(exports, nl=False)
 
 
 def _passwords(state: stack.State) -> Path:

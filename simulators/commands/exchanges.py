@@ -9,6 +9,7 @@ import click
 
 from simulators import ledger
 from simulators.month import local
+from simulators.words import say
 
 COLUMNS: Final = ["institution", "medium", "meter", "register", "exchanged_at", "old_final", "new_initial", "author", "reason"]
 DECLARED: Final = """
@@ -31,8 +32,8 @@ def exchanges(directory: Path, path: Path) -> None:
             writer.writerows(_line(*row) for row in rows)
     except (OSError, sqlite3.Error) as error:
         raise click.ClickException(f"{error}; check --ledger and the directory") from error
-    click.echo(f"{len(rows)} exchanges in {directory / 'exchanges.csv'}")
-    click.echo(f"next: meterwarden registry import {directory}")
+    say(f"{len(rows)} exchanges in {directory / 'exchanges.csv'}")
+    say(f"next: meterwarden registry import {directory}")
 
 
 def _line(*row: object) -> tuple[object, ...]:

@@ -18,6 +18,7 @@ from simulators.frames import MOST_IDENTIFIERS
 from simulators.load import GATEWAY, INSTITUTION, REGISTER_DIGITS, Load, Measured, generate, meter_code
 from simulators.progress import Progress
 from simulators.session import Broker, PublishError
+from simulators.words import say
 
 MOST_READINGS: Final = 2_500
 """So many fit into the 256 KiB that intake takes as one message."""
@@ -52,12 +53,12 @@ def load(
     if duration > LONGEST:
         text = f"{duration.days:,} days of readings, one a meter and second, reach further back than intake accepts"
         raise click.UsageError(f"{text}; give more --meters or fewer --messages")
-    say = Progress(messages, sys.stderr, time.monotonic)
+    progress = Progress(messages, sys.stderr, time.monotonic)
     try:
-        measured = asyncio.run(generate(Load(messages, readings_each, meters, now - duration), broker, say=say, **options))
+        measured = asyncio.run(generate(Load(messages, readings_each, meters, now - duration), broker, say=progress, **options))
     except PublishError as error:
         raise click.ClickException(str(error)) from error
-    say.finish(messages)
+    progress.finish(messages)
     _tell(measured, readings_each, paced=bool(options["rate"]))
 
 
@@ -67,17 +68,18 @@ def _write_registry(directory: Path, meters: int) -> None:
         elsewhere.write(of, map(meter_code, range(1, meters + 1)), directory)
     except OSError as error:
         raise click.ClickException(f"cannot write to {directory}: {error.strerror}; choose another directory") from error
-    click.echo(f"registry of {meters:,} meters of institution {INSTITUTION} in {directory}")
-    click.echo(f"next: meterwarden registry import {directory}, then the same command without --registry")
+    say(f"registry of {meters:,} meters of institution {INSTITUTION} in {directory}")
+    say(f"next: meterwarden registry import {directory}, then the same command without --registry")
 
 
 def _tell(measured: Measured, readings_each: int, *, paced: bool) -> None:
     rate, ceiling = measured.messages_per_second, measured.ceiling_per_second
     readings = f", {rate * readings_each:,.0f} readings/s" if readings_each > 1 else ""
-    click.echo(f"{measured.messages:,} messages acknowledged in {measured.seconds:.1f} s: {rate:,.0f}/s{readings}")
-    click.echo(f"write to PUBACK: p50 {measured.puback_p50_ms:.2f} ms, p99 {measured.puback_p99_ms:.2f} ms")
+    acknowledged = f"{measured.messages:,} messages acknowledged in {measured.seconds:.1f} s: {rate:,.0f}/s"
+    say(acknowledged + readings)
+    say(f"write to PUBACK: p50 {measured.puback_p50_ms:.2f} ms, p99 {measured.puback_p99_ms:.2f} ms")
     if paced:  # most of its time went into waiting
         return
-    click.echo(f"this generator's own ceiling: {ceiling:,.0f} messages/s ({1e6 / ceiling:.1f} us of CPU each)")
+    say(f"this generator's own ceiling: {ceiling:,.0f} messages/s ({1e6 / ceiling:.1f} us of CPU each)")
     if rate > NEAR_CEILING * ceiling:
-        click.echo("it was near its ceiling: the broker may take more; run a second generator beside it")
+        say("it was near its ceiling: the broker may take more; run a second generator beside it")

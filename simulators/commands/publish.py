@@ -27,6 +27,7 @@ from simulators.publisher import Pace, Published
 from simulators.run import Run
 from simulators.scenario import Scenario, ScenarioFault
 from simulators.session import Broker, PublishError
+from simulators.words import say
 
 HELP = {
     "drop": "share of messages that never leave",
@@ -85,7 +86,7 @@ def _run(run: Run, ledger_path: Path | None, options: dict[str, Any]) -> None:
     broker = Broker(options["host"], options["port"], options["username"], password_in(options["password_file"]))
     pace = Pace(connections=options["connections"], speed=options["speed"])
     published = _with_ledger(run, ledger_path, lambda messages: _publish(run, messages, broker, pace))
-    click.echo(f"{published.messages:,} messages acknowledged in {published.seconds:.1f} s: {published.messages_per_second:,.0f}/s")
+    say(f"{published.messages:,} messages acknowledged in {published.seconds:.1f} s: {published.messages_per_second:,.0f}/s")
 
 
 @contextmanager
@@ -166,4 +167,4 @@ def _dry_run(run: Run, ledger_path: Path | None) -> None:
 
     done = _with_ledger(run, ledger_path, counted) if ledger_path else counted(_stream(run))
     rate = readings / max(done.seconds, 1e-9)
-    click.echo(f"dry run: {done.messages:,} messages with {readings:,} readings in {done.seconds:.2f} s: {rate:,.0f} readings/s")
+    say(f"dry run: {done.messages:,} messages with {readings:,} readings in {done.seconds:.2f} s: {rate:,.0f} readings/s")

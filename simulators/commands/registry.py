@@ -7,6 +7,7 @@ import click
 from simulators import fleet, registry
 from simulators.commands.options import fleet_options
 from simulators.month import Month
+from simulators.words import say
 
 
 @click.command(name="registry")
@@ -18,5 +19,5 @@ def write_registry(directory: Path, institutions: int, seed: int, month: Month) 
         paths = registry.write(fleet.build(institutions, seed, month), directory)
     except OSError as error:
         raise click.ClickException(f"cannot write to {directory}: {error.strerror}; choose another directory") from error
-    click.echo(f"{len(paths)} files for {institutions} institutions in {directory}")
-    click.echo(f"next: meterwarden registry import {directory}")
+    say(f"{len(paths)} files for {institutions} institutions in {directory}")
+    say(f"next: meterwarden registry import {directory}")

@@ -26,6 +26,7 @@ from simulators.samples import Layout, Mistakes, Sample, samples
 from simulators.series import Series, SeriesFault
 from simulators.session import Broker, PublishError
 from simulators.stamps import Stamp, stamps
+from simulators.words import say
 
 ACCEPTED_BACK: Final = timedelta(days=45)
 """How far back intake accepts readings unless it is set otherwise."""
@@ -65,7 +66,7 @@ class Recording:
 @file_options
 @meaning_options
 @click.option("--speed", type=click.FloatRange(0), default=0.0, show_default=True, help="3600: an hour a second; 0: no waiting")
-@click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True)
+@click.option("--connections", type=click.IntRange(1, 64), default=4, show_default=True, help="connections to the broker")
 @click.option("--registry", type=click.Path(file_okay=False, path_type=Path), help="only write the meters' registry files there")
 @broker_options
 @click.pass_context
@@ -115,11 +116,11 @@ def _replay(options: dict[str, Any]) -> Replay:
 def _tell(recording: Recording, of: Replay) -> None:
     found, mistakes = recording.survey, recording.mistakes
     ends = f"{found.first(of.values):%Y-%m-%d %H:%M} to {found.last(of.values):%Y-%m-%d %H:%M} UTC"
-    click.echo(f"{found.samples:,} values of {len(found.spans):,} meters, readings from {ends}")
+    say(f"{found.samples:,} values of {len(found.spans):,} meters, readings from {ends}")
     if found.missing:
-        click.echo(f"{found.missing:,} values are missing and skipped")
+        say(f"{found.missing:,} values are missing and skipped")
     if mistakes.count:
-        click.echo("\n".join((f"{mistakes.count:,} mistakes skipped, such as", *mistakes.first)))
+        say("\n".join((f"{mistakes.count:,} mistakes skipped, such as", *mistakes.first)))
 
 
 def _shifted(of: Replay, found: Survey, now: datetime, options: dict[str, Any]) -> Replay:
@@ -128,22 +129,22 @@ def _shifted(of: Replay, found: Survey, now: datetime, options: dict[str, Any]) 
         return of
     step = STEPS[options["shift_step"]]
     shift = (now - found.last(of.values)) // step * step
-    click.echo(f"all times shifted by {shift}: the last reading is at {found.last(of.values) + shift:%Y-%m-%d %H:%M} UTC")
+    say(f"all times shifted by {shift}: the last reading is at {found.last(of.values) + shift:%Y-%m-%d %H:%M} UTC")
     return replace(of, shift=shift)
 
 
 def _publish(recording: Recording, of: Replay, broker: Broker, now: datetime, options: dict[str, Any]) -> None:
     if now - recording.survey.first(of.values) - of.shift > ACCEPTED_BACK:
-        click.echo(
+        say(
             f"note: intake accepts readings {ACCEPTED_BACK.days} days back unless METERWARDEN_INTAKE__ACCEPT_DAYS_BACK says more;"
             " see --shift-to-now and --limit"
         )
-    say = Progress(_expected(recording.survey, of), sys.stderr, time.monotonic)
+    progress = Progress(_expected(recording.survey, of), sys.stderr, time.monotonic)
     sent = messages(readings(recording.samples(), of, recording.survey), of)
     pace = Pace(connections=options["connections"], speed=options["speed"])
-    published = asyncio.run(publisher.publish(sent, broker, f"replay-{os.getpid()}", pace, say))
-    say.finish(published.messages)
-    click.echo(f"{published.messages:,} messages acknowledged in {published.seconds:.1f} s: {published.messages_per_second:,.0f}/s")
+    published = asyncio.run(publisher.publish(sent, broker, f"replay-{os.getpid()}", pace, progress))
+    progress.finish(published.messages)
+    say(f"{published.messages:,} messages acknowledged in {published.seconds:.1f} s: {published.messages_per_second:,.0f}/s")
 
 
 def _expected(found: Survey, of: Replay) -> int:
@@ -165,5 +166,5 @@ def _write_registry(found: Survey, of: Replay, directory: Path, options: dict[st
         elsewhere.write(installed, sorted(found.spans), directory)
     except OSError as error:
         raise click.ClickException(f"cannot write to {directory}: {error.strerror}; choose another directory") from error
-    click.echo(f"registry of {len(found.spans):,} meters of institution {of.institution} in {directory}")
-    click.echo(f"next: meterwarden registry import {directory}, then the same command without --registry")
+    say(f"registry of {len(found.spans):,} meters of institution {of.institution} in {directory}")
+    say(f"next: meterwarden registry import {directory}, then the same command without --registry")

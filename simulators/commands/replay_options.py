@@ -77,7 +77,8 @@ def meaning_options(command: Command) -> Command:
         click.option("--readings-each", type=click.IntRange(1, 2500), default=500, show_default=True,
                      help="most readings in a gateway's message"),
         click.option("--gateway", callback=_code, help="publish as this gateway; default: every meter by itself"),
-        click.option("--medium", type=click.Choice([*map(str, Medium)]), default="electricity", show_default=True),
+        click.option("--medium", type=click.Choice([*map(str, Medium)]), default="electricity", show_default=True,
+                     help="what the meters measure"),
         click.option("--institution", callback=_code, default="REPLAY", show_default=True, help="whose meters they are"),
     ):  # fmt: skip
         command = decorate(command)

@@ -11,6 +11,7 @@ from simulators import fleet
 from simulators.city import store
 from simulators.city import year as years
 from simulators.commands.options import RATE, city_options, option
+from simulators.words import say, translated
 
 LAST_YEAR_HELP = "year to simulate; public holidays are known for 2025 and 2026"
 
@@ -32,14 +33,14 @@ def truth(institutions: int, seed: int, year: int, leaks: float, workers: int, o
         raise click.ClickException(f"no directory {out.parent}; make it, or choose another --out") from error
     except (OSError, sqlite3.Error) as error:
         raise click.ClickException(f"cannot write {out}: {error}; delete it, and choose a place with more room") from error
-    click.echo(f"{count:,} meter-months in {time.monotonic() - started:.1f} s, {out.stat().st_size / 1e6:,.0f} MB in {out}")
+    say(f"{count:,} meter-months in {time.monotonic() - started:.1f} s, {out.stat().st_size / 1e6:,.0f} MB in {out}")
 
 
 def _write(institutions: int, seed: int, year: int, leaks: float, workers: int, out: Path) -> int:
     with store.create(out) as file:
         plans = fleet.planned(institutions, seed, year, leaks=leaks)
         file.describe({"seed": seed, "institutions": institutions, "year": year, "leaks": leaks})
-        with click.progressbar(years.rows(plans, workers), institutions, "institutions", file=sys.stderr) as bar:
+        with click.progressbar(years.rows(plans, workers), institutions, translated("institutions"), file=sys.stderr) as bar:
             count = sum(file.add(rows) for rows in bar)
         file.describe({"complete": "yes"})
     return count

@@ -11,6 +11,7 @@ import psycopg
 
 from simulators.commands.options import option
 from simulators.verify import verify as verify_ledger
+from simulators.words import say
 
 
 @click.command()
@@ -30,7 +31,10 @@ def verify(ledger_path: Path, database_url: str, as_json: bool, explain: bool) -
     except psycopg.Error as error:
         text = f"cannot read the database: {error}\nCheck --database-url, and that `meterwarden migrate` has run."
         raise click.ClickException(text) from error
-    click.echo(json.dumps(report.figures) if as_json else report.summary())
+    if as_json:
+        click.echo(json.dumps(report.figures))
+    else:
+        say(report.summary())
     if not report.agrees:
         sys.exit(1)
 

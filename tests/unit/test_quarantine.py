@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.commands.columns import fitted, layout, width
 from ingest.commands.quarantine import record
-from ingest.commands.quarantine.escaped import KEPT, escaped, escaped_bytes, fitted, hex_dump, width
+from ingest.commands.quarantine.escaped import KEPT, escaped, escaped_bytes, hex_dump
 from ingest.commands.quarantine.hints import HINTS, hint
-from ingest.commands.quarantine.listing import columns
 from ingest.commands.quarantine.options import moment_of
 from ingest.commands.quarantine.replay import said
 from ingest.errors import Reason
@@ -66,10 +66,10 @@ def test_text_fits_its_column_exactly(text: str, room: int) -> None:
 def test_a_table_is_as_wide_as_the_terminal() -> None:
     """Topic and detail share what the short columns leave; neither is wider than it needs where the other has use for it."""
     row = ["1234", "2026-10-01 08:00:00", "malformed_json", "99", "t" * 100, "d" * 100]
-    assert 120 == sum(columns([row], 120)) + 2 * 5
-    assert [4, 19, 14, 2, 10, 61] == columns([[*row[:4], "t" * 10, row[5]]], 120)
-    assert [4, 19, 14, 2, 66, 5] == columns([[*row[:5], "d" * 5]], 120)
-    assert [16, 16] == columns([row], 20)[-2:]
+    assert 120 == sum(layout([row], 120)) + 2 * 5
+    assert [4, 19, 14, 2, 10, 61] == layout([[*row[:4], "t" * 10, row[5]]], 120)
+    assert [4, 19, 14, 2, 66, 5] == layout([[*row[:5], "d" * 5]], 120)
+    assert [16, 16] == layout([row], 20)[-2:]
 
 
 def test_a_message_as_json_is_ascii_and_holds_its_bytes() -> None:

@@ -19,12 +19,12 @@ from ingest.commands.quarantine.listing import list_messages
 from ingest.commands.quarantine.purge import purge_messages
 from ingest.commands.quarantine.replay import replay_messages
 from ingest.commands.quarantine.show import show
-from ingest.words import words
+from ingest.words import both
 
 __all__ = ["quarantine"]
 
 
-@click.group(help=words("Rejected messages: find, read, replay, delete, export.", "被拒绝的消息:查询、查看、重放、删除、导出。"))
+@click.group(help=both("Rejected messages: find, read, replay, delete, export.", "被拒绝的消息:查询、查看、重放、删除、导出。"))
 def quarantine() -> None:
     """Rejected messages: find, read, replay, delete, export."""
 

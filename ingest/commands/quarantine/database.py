@@ -1,10 +1,9 @@
-"""What every command on the quarantine shares: the database's faults in words, progress, lines that any terminal takes."""
+"""What every command on the quarantine shares: the database's faults in words, lines that any terminal takes."""
 
 import asyncio
 import sys
-import time
 from collections.abc import Coroutine
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -12,7 +11,6 @@ from ingest.errors import Refused, Unavailable
 from ingest.words import words
 
 T = TypeVar("T")
-PROGRESS_SECONDS: Final = 2.0
 
 
 def answered(work: Coroutine[Any, Any, T]) -> T:
@@ -36,21 +34,6 @@ def put(text: str) -> None:
     """A line on stdout; characters that its encoding lacks are escaped."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding))
-
-
-class Progress:
-    """Says on stderr, every two seconds, how far a long command is."""
-
-    def __init__(self, total: int, english: str, chinese: str) -> None:
-        """`total` messages are to be dealt with; the words say how."""
-        self._total, self._what = total, words(english, chinese)
-        self._next = time.monotonic() + PROGRESS_SECONDS
-
-    def __call__(self, done: int) -> None:
-        """So many are."""
-        if time.monotonic() >= self._next:
-            click.echo(f"{self._what} {done:,} / {self._total:,}", err=True)
-            self._next = time.monotonic() + PROGRESS_SECONDS
 
 
 def by_reason(counts: dict[str, int]) -> str:

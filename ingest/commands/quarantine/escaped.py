@@ -1,6 +1,5 @@
 """Foreign bytes and text as a terminal can take them: nothing moves the cursor, rings, or turns the line round. Pure."""
 
-import unicodedata
 from typing import Final
 
 KEPT: Final = frozenset("\n\t")
@@ -40,28 +39,3 @@ def hex_dump(content: bytes) -> list[str]:
 def _hex_line(position: int, part: bytes) -> str:
     shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in part)
     return f"{position:08x}  {part.hex(' '):<47}  |{shown}|"
-
-
-def width(text: str) -> int:
-    """Columns of a terminal: Chinese characters take two, combining ones none."""
-    return sum(_width(char) for char in text)
-
-
-def _width(char: str) -> int:
-    if unicodedata.combining(char):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
-
-
-def fitted(text: str, columns: int) -> str:
-    """Text cut or filled up to so many columns; a cut ends in an ellipsis."""
-    if width(text) <= columns:
-        return text + " " * (columns - width(text))
-    kept, used = [], 1
-    for char in text:
-        used += _width(char)
-        if used > columns:
-            used -= _width(char)
-            break
-        kept.append(char)
-    return "".join(kept) + "…" + " " * (columns - used)

@@ -8,17 +8,18 @@ from typing import Any, TextIO
 import click
 
 from ingest.commands.given import settings_given
+from ingest.commands.progress import Progress
 from ingest.commands.quarantine import record
-from ingest.commands.quarantine.database import Progress, answered
+from ingest.commands.quarantine.database import answered
 from ingest.commands.quarantine.options import filter_of, filtered, matches_of
 from ingest.settings import Settings
 from ingest.storage.quarantine.found import Found
 from ingest.storage.quarantine.kept import kept
-from ingest.words import words
+from ingest.words import both, words
 
 
 @click.command(
-    help=words(
+    help=both(
         "Write messages that match to FILE (- is stdout), one JSON object a line: every column, the payload in base64 and, "
         "where it is UTF-8, as text.",
         "将符合条件的消息写入文件(- 为标准输出),每行一个 JSON 对象:含全部列,报文为 base64,UTF-8 时另附文本。",

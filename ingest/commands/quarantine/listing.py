@@ -1,31 +1,26 @@
 """`meterwarden quarantine list`: a table as wide as the terminal, or JSON."""
 
-import shutil
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import click
 
+from ingest.commands.columns import layout as laid_out
+from ingest.commands.columns import line, terminal
 from ingest.commands.given import settings_given
 from ingest.commands.quarantine import record
 from ingest.commands.quarantine.database import answered, by_reason, put, sized
-from ingest.commands.quarantine.escaped import escaped, escaped_bytes, fitted, width
+from ingest.commands.quarantine.escaped import escaped, escaped_bytes
 from ingest.commands.quarantine.options import filter_of, filtered, matches_of
 from ingest.settings import Settings
 from ingest.storage.quarantine.found import Found, Matching
 from ingest.storage.quarantine.kept import Kept, kept
-from ingest.words import words
-
-WIDE: Final = 160
-"""Columns where there is no terminal."""
-SMALLEST: Final = 16
-"""Columns that topic and detail have at least; on a narrower terminal lines wrap."""
+from ingest.words import both, words
 
 
-@click.command("list", help=words("Messages that match, the newest last.", "列出符合条件的消息,最新的在最后。"))
+@click.command("list", help=both("Messages that match, the newest last.", "列出符合条件的消息,最新的在最后。"))
 @filtered
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help=words("the newest so many", "最新的若干条"))
-@click.option("--json", "as_json", is_flag=True, help=words("one JSON object a line", "每行一个 JSON 对象"))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help=both("the newest so many", "最新的若干条"))
+@click.option("--json", "as_json", is_flag=True, help=both("one JSON object a line", "每行一个 JSON 对象"))
 def list_messages(limit: int, as_json: bool, **given: Any) -> None:
     """Messages that match, the newest last."""
     settings = settings_given()
@@ -47,10 +42,10 @@ async def _write(settings: Settings, found: Found, *, as_json: bool, with_state:
         rows = [_row(message, with_state=with_state) for message in messages]
         if layout is None:
             heading = _heading(with_state=with_state)
-            layout = columns([heading, *rows], shutil.get_terminal_size((WIDE, 24)).columns)
-            put(_line(heading, layout))
+            layout = laid_out([heading, *rows], terminal())
+            put(line(heading, layout))
         for row in rows:
-            put(_line(row, layout))
+            put(line(row, layout))
 
 
 def _heading(*, with_state: bool) -> list[str]:
@@ -64,18 +59,6 @@ def _row(message: Kept, *, with_state: bool) -> list[str]:
     state = [escaped(message.resolution or "resolved") if message.resolved_at else "open"] if with_state else []
     return [str(message.id), received, escaped(message.reason), f"{message.payload_bytes:,}", *state,
             escaped_bytes(message.topic), escaped(message.detail)]  # fmt: skip
-
-
-def columns(rows: Sequence[Sequence[str]], total: int) -> list[int]:
-    """The width of each column: the first ones as they need, the topic up to half of what is left, the detail the rest."""
-    needed = [max(map(width, column)) for column in zip(*rows, strict=True)]
-    left = max(total - sum(needed[:-2]) - 2 * (len(needed) - 1), 2 * SMALLEST)
-    topic = min(needed[-2], max(left // 2, left - needed[-1]))
-    return [*needed[:-2], topic, left - topic]
-
-
-def _line(row: Sequence[str], layout: Sequence[int]) -> str:
-    return "  ".join(fitted(text, columns) for text, columns in zip(row, layout, strict=True)).rstrip()
 
 
 def _counts(matches: Matching, shown: int) -> str:

@@ -12,7 +12,7 @@ from ingest.errors import Reason
 from ingest.settings import Settings
 from ingest.storage.quarantine.filters import Filter, MeterPath, State, missing
 from ingest.storage.quarantine.found import Matching, matching
-from ingest.words import words
+from ingest.words import both, words
 from schemas.reading import CODE
 
 _CODE: Final = re.compile(CODE).fullmatch
@@ -69,17 +69,17 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     options = (
         click.argument("ids", nargs=-1, type=click.IntRange(1, LARGEST_ID), metavar="[ID]..."),
         click.option("--reason", multiple=True, type=click.Choice([str(reason) for reason in Reason]), metavar="REASON",
-                     help=words("only this reason (docs/reference.md); may be repeated", "仅此原因(见 docs/reference.md),可重复")),
+                     help=both("only this reason (docs/reference.md); may be repeated", "仅此原因(见 docs/reference.md),可重复")),
         click.option("--meter", callback=_meter, metavar="INSTITUTION/MEDIUM/METER",
-                     help=words("only messages of this meter, gateways' batches included", "仅此表计的消息,含网关批次")),
+                     help=both("only messages of this meter, gateways' batches included", "仅此表计的消息,含网关批次")),
         click.option("--institution", callback=_institution, metavar="CODE",
-                     help=words("only topics of this institution", "仅此机构的主题")),
+                     help=both("only topics of this institution", "仅此机构的主题")),
         click.option("--since", callback=lambda _context, _option, given: _moment(given, end=False), metavar="TIME|DAY",
-                     help=words("received at or after", "此时及以后接收")),
+                     help=both("received at or after", "此时及以后接收")),
         click.option("--until", callback=lambda _context, _option, given: _moment(given, end=True), metavar="TIME|DAY",
-                     help=words("received before; a day is included", "此时以前接收,日期含当日")),
+                     help=both("received before; a day is included", "此时以前接收,日期含当日")),
         click.option("--state", type=click.Choice(["open", "resolved", "all"]),
-                     help=words("default: open; with IDs: all", "默认 open;给出 ID 时为 all")),
+                     help=both("default: open; with IDs: all", "默认 open;给出 ID 时为 all")),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)

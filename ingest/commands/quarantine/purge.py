@@ -1,13 +1,15 @@
 """`meterwarden quarantine purge`: messages deleted for good, with a record of who did it and why."""
 
 import getpass
+import json
 import socket
 from typing import Any
 
 import click
 
 from ingest.commands.given import settings_given
-from ingest.commands.quarantine.database import Progress, answered, by_reason, sized
+from ingest.commands.progress import Progress, json_option
+from ingest.commands.quarantine.database import answered, by_reason, sized
 from ingest.commands.quarantine.options import filter_of, filtered, matches_of
 from ingest.settings import Settings
 from ingest.storage.quarantine.caps import AUTHOR as CAP
@@ -15,7 +17,7 @@ from ingest.storage.quarantine.filters import Filter
 from ingest.storage.quarantine.found import Found, Matching
 from ingest.storage.quarantine.purge import Grounds, Purged, purge
 from ingest.storage.writer import Writer
-from ingest.words import words
+from ingest.words import both, words
 
 
 def _user() -> str:
@@ -27,32 +29,34 @@ def _user() -> str:
 
 @click.command(
     "purge",
-    help=words(
+    help=both(
         "Delete messages that match, and record it (view meterwarden.quarantine_purge). Open ones are stored nowhere else: "
         "export first.",
         "删除符合条件的消息并留下记录(视图 meterwarden.quarantine_purge)。未解决的消息别处没有,请先导出。",
     ),
 )
 @filtered
-@click.option("--all", "everything", is_flag=True, help=words("without any filter", "不加任何筛选条件"))
-@click.option("--because", "--reason-text", required=True, help=words("why; goes into the record", "删除原因,写入记录"))
-@click.option("--author", default=_user, help=words("who; default: user@host", "操作人,默认 用户@主机"))
-@click.option("--yes", is_flag=True, help=words("do not ask", "不再询问"))
-def purge_messages(everything: bool, because: str, author: str, yes: bool, **given: Any) -> None:
+@click.option("--all", "everything", is_flag=True, help=both("without any filter", "不加任何筛选条件"))
+@click.option("--because", "--reason-text", required=True, help=both("why; goes into the record", "删除原因,写入记录"))
+@click.option("--author", default=_user, help=both("who; default: user@host", "操作人,默认 用户@主机"))
+@click.option("--yes", is_flag=True, help=both("do not ask", "不再询问"))
+@json_option
+def purge_messages(everything: bool, because: str, author: str, yes: bool, json_wanted: bool, **given: Any) -> None:
     """Delete messages that match, and record it."""
     wanted = filter_of(given)
     grounds = Grounds(_told(author), _told(because), str(wanted))
     _refuse_vague(wanted, grounds, everything=everything)
     settings = settings_given()
     matches = matches_of(settings, wanted)
-    if not matches.every:
+    if not matches.every and not json_wanted:
         click.echo(words("nothing matches, nothing was deleted", "没有符合条件的消息,未删除"))
         return
-    click.echo(_question(matches))
+    click.echo(_question(matches), err=json_wanted)
     if not yes:
-        _confirm()
+        _confirm(err=json_wanted)
     purged = answered(_purge(settings, matches.every, wanted, grounds))
-    click.echo(_said(purged))
+    facts = {"deleted": len(purged), "open": purged.open, "bytes": purged.bytes, **grounds._asdict()}
+    click.echo(json.dumps(facts) if json_wanted else _said(purged))
 
 
 def _told(text: str) -> str:
@@ -83,9 +87,9 @@ def _question(matches: Matching) -> str:
     )
 
 
-def _confirm() -> None:
+def _confirm(*, err: bool) -> None:
     try:
-        agreed = click.confirm(words("Delete them for good?", "确认永久删除?"))
+        agreed = click.confirm(words("Delete them for good?", "确认永久删除?"), err=err)
     except click.Abort:
         agreed = False
     if not agreed:

@@ -1,11 +1,13 @@
 """`meterwarden quarantine replay`: messages through intake once more, judged as on arrival."""
 
+import json
 from typing import Any
 
 import click
 
 from ingest.commands.given import settings_given
-from ingest.commands.quarantine.database import Progress, answered, by_reason
+from ingest.commands.progress import Progress, json_option
+from ingest.commands.quarantine.database import answered, by_reason
 from ingest.commands.quarantine.options import filter_of, filtered, matches_of
 from ingest.present import Present, assessor
 from ingest.settings import Settings
@@ -13,12 +15,12 @@ from ingest.storage.quarantine.found import Found
 from ingest.storage.quarantine.replay import Tally, replay
 from ingest.storage.registry import load_registry
 from ingest.storage.writer import Writer
-from ingest.words import words
+from ingest.words import both, words
 
 
 @click.command(
     "replay",
-    help=words(
+    help=both(
         "Decide again about messages that match, with today's registry and settings; their arrival stays what it was. What "
         "passes is stored and leaves the quarantine. METERWARDEN_INTAKE__ACCEPT_DAYS_BACK widens the accept window for this "
         "command alone.",
@@ -27,13 +29,15 @@ from ingest.words import words
     ),
 )
 @filtered
-def replay_messages(**given: Any) -> None:
+@json_option
+def replay_messages(json_wanted: bool, **given: Any) -> None:
     """Replay messages that match; twice changes nothing."""
     settings = settings_given()
     matches = matches_of(settings, filter_of(given))
     tally = answered(_replay(settings, matches.open))
     tally.skipped += matches.resolved
-    click.echo(said(tally))
+    facts = {"resolved": tally.resolved, "still_rejected": dict(tally.still), "skipped": tally.skipped}
+    click.echo(json.dumps(facts) if json_wanted else said(tally))
 
 
 async def _replay(settings: Settings, found: Found) -> Tally:

@@ -6,6 +6,8 @@ from datetime import datetime
 import click
 
 from ingest.commands.given import settings_given
+from ingest.commands.progress import json_option
+from ingest.commands.quarantine import record
 from ingest.commands.quarantine.database import answered, put
 from ingest.commands.quarantine.escaped import KEPT, escaped, escaped_bytes, hex_dump, text_or_none
 from ingest.commands.quarantine.hints import hint
@@ -13,16 +15,20 @@ from ingest.commands.quarantine.options import LARGEST_ID, no_such
 from ingest.settings import Settings
 from ingest.storage.quarantine.found import Found
 from ingest.storage.quarantine.kept import Kept, kept
-from ingest.words import words
+from ingest.words import both, words
 
 
-@click.command(help=words("One message whole, and what to do about it.", "查看一条消息的全部内容及处理建议。"))
+@click.command(help=both("One message whole, and what to do about it.", "查看一条消息的全部内容及处理建议。"))
 @click.argument("number", metavar="ID", type=click.IntRange(1, LARGEST_ID))
-def show(number: int) -> None:
+@json_option
+def show(number: int, json_wanted: bool) -> None:
     """One message whole, and what to do about it."""
     message = answered(_message(settings_given(), number))
     if message is None:
         raise no_such([number])
+    if json_wanted:
+        click.echo(record.line(message))
+        return
     for line in lines(message):
         put(line)
 
