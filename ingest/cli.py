@@ -11,6 +11,7 @@ from ingest.commands.drain import drain
 from ingest.commands.edit import edit
 from ingest.commands.exchange import exchange
 from ingest.commands.findings import findings
+from ingest.commands.gateway import gateway_group
 from ingest.commands.quarantine import quarantine
 from ingest.commands.rebuild import rebuild
 from ingest.commands.registry import registry
@@ -53,7 +54,8 @@ def main() -> None:
 
 
 COMMANDS: Final = (
-    run, drain, migrate_command, bootstrap, registry, quarantine, edit, exchange, findings, rebuild, stack_group, demo,
+    run, drain, migrate_command, bootstrap, registry, gateway_group, quarantine, edit, exchange, findings, rebuild, stack_group,
+    demo,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

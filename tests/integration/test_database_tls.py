@@ -33,7 +33,7 @@ USES_TLS = "SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority with a server's certificate for 127.0.0.1 and one of yesterday, one for the writer, and one for somebody else."""
+    """An authority with a server's certificate for 127.0.0.1 and one of yesterday, the writer's, and somebody else's."""
     directory = authority(tmp_path_factory.mktemp("ours"), "127.0.0.1")
     for name in (WRITER, "somebody"):
         certificates("client", directory, name)
