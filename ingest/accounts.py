@@ -1,7 +1,7 @@
 """Users of the broker, in mosquitto's own files: who they are, what they may publish, and the lines that say so. Pure.
 
-An institution is a user of its own name; the shipped access list lets every user write below the institution of that name. A gateway
-is a user `GATEWAY@INSTITUTION`, a name that no institution can have, and needs rules of its own.
+An institution is a user of its own name; the shipped access list lets every user write below the institution of that name. A
+gateway is a user `GATEWAY@INSTITUTION`, a name that no institution can have, and needs rules of its own.
 """
 
 import base64
