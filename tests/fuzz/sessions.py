@@ -43,12 +43,12 @@ scripts = st.builds(
     Script,
     st.one_of(st.just(CONNACK), st.just(CONNACK), streams),
     st.one_of(st.just(SUBACK), st.just(SUBACK), st.just(TWO_ANSWERS), streams),
-    st.lists(publishes, max_size=5, unique_by=lambda packet: packet.packet_id),
+    st.lists(publishes, min_size=1, max_size=5, unique_by=lambda packet: packet.packet_id),
     streams,
     st.booleans(),
 )
 reached: Counter[str] = Counter()
-"""How far scripts got, in this process."""
+"""How many sessions got as far as an acknowledgement, in this process."""
 
 
 @dataclass(slots=True)
@@ -120,7 +120,7 @@ async def _survives(script: Script) -> None:
     assert Counter(acknowledged) <= Counter(message.packet_id for message in committed if message.generation == 1)
     allowed = (mqtt5.ConnectPacket, mqtt5.SubscribePacket, mqtt5.UnsubscribePacket, mqtt5.PubAckPacket, mqtt5.PingReqPacket)
     assert all(isinstance(packet, allowed) for packet in first)
-    reached["acknowledged" if acknowledged else "delivered" if committed or not script.commits else "nothing"] += 1
+    reached["some acknowledged" if acknowledged else "none acknowledged"] += 1
 
 
 @asynccontextmanager

@@ -57,3 +57,12 @@ def test_a_long_packet_is_read_once_and_not_again_with_each_of_its_pieces(monkey
 def test_a_broker_that_breaks_the_protocol_is_left_and_connected_to_anew(connack: bytes, suback: bytes, garbage: bytes) -> None:
     """And the process goes on."""
     survives(Script(connack, suback, [SAMPLES[10]], garbage, commits=True))
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"", NO_UTF8, b"\xff" * 40, GOOD[:-1]], ids=["nothing", "no UTF-8", "garbage", "a packet cut off"]
+)
+@pytest.mark.parametrize("commits", [False, True])
+def test_what_was_not_committed_is_not_acknowledged_whatever_follows_it(commits: bool, garbage: bytes) -> None:
+    """Nor is it later, on the next connection, where its number may mean another message."""
+    survives(Script(CONNACK, SUBACK, [SAMPLES[10], SAMPLES[12]], garbage, commits))

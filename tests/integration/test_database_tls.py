@@ -56,6 +56,7 @@ class Secured:
 
     server: Postgres
     database: Database
+    passwords: Path
 
     def show(self, directory: Path, certificate: str = "server.crt") -> None:
         """Show this certificate from now on; new connections see it once the server has read its files again."""
@@ -72,7 +73,7 @@ class Secured:
         method = "cert" if required else "scram-sha-256"
         places.write(
             self.server.data_directory / "pg_hba.conf",
-            f"host all postgres 127.0.0.1/32 scram-sha-256\nhostssl all {WRITER} all {method}\n",
+            f"host all postgres all scram-sha-256\nhostssl all {WRITER} all {method}\nhostssl all all all scram-sha-256\n",
             0o600,
         )
 
@@ -97,7 +98,7 @@ def secured(stack: Stack, ours: Path, tmp_path_factory: pytest.TempPathFactory) 
         try:
             server.start()
             asyncio.run(prepare(server.url(), NAME, passwords / "passwords"))
-            one = Secured(server, database_on(server, passwords))
+            one = Secured(server, database_on(server, passwords), passwords / "passwords")
             one.show(ours)
             places.write(server.data_directory / "ca.crt", (ours / "ca.crt").read_text())
             with (server.data_directory / "postgresql.conf").open("a") as settings:
@@ -283,3 +284,15 @@ async def test_of_a_server_that_is_not_ours_nothing_is_believed(secured: Secured
         await of_database.shown(secured.settings(theirs / "ca.crt"))
     with pytest.raises(ssl.SSLCertVerificationError):
         await of_database.shown(secured.settings(theirs / "ca.crt", host="localhost"))
+
+
+async def test_bootstrap_over_tls_prints_settings_that_ask_for_it(secured: Secured, ours: Path) -> None:
+    """As the superuser's URL did; else the next connection would take any server for ours."""
+    superuser = f"{secured.database.superuser_url}?sslmode=verify-full&sslrootcert={ours / 'ca.crt'}"
+    prepared = await prepare(superuser, "another", secured.passwords)
+    settings = DatabaseSettings(
+        url=SecretStr(prepared.environment["METERWARDEN_DATABASE__URL"]), password_file=prepared.password_files[WRITER]
+    )
+    assert of_database.are_verified(settings)
+    async with await connect(settings) as connection:
+        assert [(True, None)] == await (await connection.execute(USES_TLS)).fetchall()

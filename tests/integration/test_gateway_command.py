@@ -135,16 +135,19 @@ async def test_what_is_printed_is_what_would_be_written(run: Run, broker: Mosqui
 
 
 async def test_after_rotating_the_old_password_is_refused_and_the_rules_stand(run: Run, broker: Mosquitto) -> None:
-    """At the next connect; whoever is connected with the old one is disconnected at once."""
+    """At the next connect; whoever is connected with the old one is disconnected at once, and nobody else."""
     ours = institution_code()
     old = added(run, broker, ours, "G1")
     await reload(broker)
-    with publisher(broker, old["user"], old["password"]) as still_there:
+    with publisher(broker, "ingest") as another, publisher(broker, old["user"], old["password"]) as still_there:
         assert ("CONNACK", SUCCESS) == await asyncio.to_thread(still_there.answer)
+        assert ("CONNACK", SUCCESS) == await asyncio.to_thread(another.answer)
         new = json.loads(run("rotate", ours, "G1", *files(broker, access=False), "--json").output)
         await reload(broker)
         name, _ = await asyncio.to_thread(still_there.answer)
         assert "DISCONNECT" == name
+        name, _ = await asyncio.to_thread(another.publish, "meterwarden/quota/x/y")
+        assert "PUBACK" == name
     assert old["password"] != new["password"]
     assert (False, True) == (
         await let_in(broker, old["user"], old["password"]),

@@ -70,3 +70,14 @@ def test_the_url_of_the_database_may_name_the_files() -> None:
     """Whoever set TLS up there is warned as well."""
     url = SecretStr("postgresql://w@db/meterwarden?sslmode=verify-ca&sslrootcert=ca.crt&sslcert=ours.crt")
     assert {"database_ca", "database_client", "database_server"} == set(looks(Settings(database=DatabaseSettings(url=url))))
+
+
+async def test_of_several_authorities_the_last_counts_and_of_a_chain_of_ours_the_first(directory: Path, tmp_path: Path) -> None:
+    """One authority that holds is enough; of a chain all must hold."""
+    both = tmp_path / "both.pem"
+    names = ("server.crt", "ca.crt", "server-expired.crt")
+    both.write_text("".join((directory / name).read_text() for name in names))
+    broker = BrokerSettings(tls_ca_file=both, tls_certificate_file=both)
+    found = looks(Settings(broker=broker))
+    assert judged(directory / "ca.crt") == await found["broker_ca"]()
+    assert judged(directory / "server-expired.crt") == await found["broker_client"]()
