@@ -4,8 +4,6 @@ An institution is a user of its own name; the shipped access list lets every use
 gateway is a user `GATEWAY@INSTITUTION`, a name that no institution can have, and needs rules of its own.
 """
 
-import base64
-import hashlib
 import re
 from typing import Final, NamedTuple
 
@@ -14,10 +12,6 @@ SERVICE_USER: Final = "ingest"
 CANARY_INSTITUTION: Final = "meterwarden"
 PATTERN: Final = "pattern write metering/%u/#"
 """The shipped rule for institutions (deploy/mosquitto/access)."""
-SALT_BYTES: Final = 12
-"""The length mosquitto 2.0 expects."""
-ITERATIONS: Final = 101
-"""mosquitto's own default: a generated password needs no more."""
 
 
 class Account(NamedTuple):
@@ -47,15 +41,6 @@ class Account(NamedTuple):
     def is_covered(self) -> bool:
         """Whether the shipped pattern says as much already."""
         return self.gateway is None
-
-
-def hashed(password: str, salt: bytes) -> str:
-    """The password as mosquitto 2 stores it: PBKDF2 over SHA-512.
-
-    Computed here because mosquitto_passwd shows a password to `ps`, or cuts one with a colon short.
-    """
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
-    return f"$7${ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"
 
 
 def users(passwords: str) -> list[str]:

@@ -12,6 +12,7 @@ import click
 from ingest import accounts
 from ingest.accounts import Account
 from ingest.replaced import replaced
+from ingest.stack.passwords import hashed
 from ingest.words import words
 from schemas.reading import CODE
 
@@ -129,7 +130,7 @@ def remove(institution: str, gateway: str | None, password_file: Path, acl_file:
 def _generated(user: str) -> tuple[str, str]:
     """A password, and the line of the password file that knows it."""
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    return password, f"{user}:{accounts.hashed(password, secrets.token_bytes(accounts.SALT_BYTES))}"
+    return password, f"{user}:{hashed(password)}"
 
 
 def _added(text: str, user: str, line: str) -> str:

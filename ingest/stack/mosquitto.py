@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ingest.accounts import SALT_BYTES, hashed
 from ingest.stack import places, process
 from ingest.stack.packages import Programs
+from ingest.stack.passwords import hashed
 from ingest.stack.ports import free_port
 from ingest.stack.server import Server
 
@@ -103,7 +103,5 @@ class Mosquitto(Server):
         return re.sub("^listener .*$", listener, text, flags=re.MULTILINE)
 
     def _write_passwords(self) -> None:
-        lines = "".join(
-            f"{user}:{hashed(password, secrets.token_bytes(SALT_BYTES))}\n" for user, password in self._passwords.items()
-        )
+        lines = "".join(f"{user}:{hashed(password)}\n" for user, password in self._passwords.items())
         places.write(self.directory / "passwords", lines, 0o600)

@@ -13,7 +13,7 @@ from ingest.metering.registers import INTEGER_LIMIT
 from ingest.registry import RegisteredMeter, Registry
 from schemas.reading import MAX_READINGS
 from schemas.registers import REGISTERS
-from tests.fuzz.payloads import RECEIVED
+from tests.fuzz.payloads import READING_TOPICS, RECEIVED
 
 WINDOW: Final = AcceptWindow(back_us=45 * 24 * HOUR_US, ahead_us=HOUR_US // 6)
 MAX_PAYLOAD_BYTES: Final = 256 * 1024
@@ -36,8 +36,13 @@ verdicts: Counter[str] = Counter()
 """What payloads came to, in this process: shows that the fuzzing reaches every corner."""
 
 
-def one_verdict(topic: str, payload: bytes) -> None:
-    """Readings or sessions, or a rejection with a known reason; the same again; all of it fit for the database."""
+def one_verdict(payload: bytes, odd_topic: str) -> None:
+    """On every topic: readings or sessions, or a rejection with a known reason; the same again; all of it fit for the database."""
+    for topic in (*READING_TOPICS, odd_topic):
+        _one_verdict(topic, payload)
+
+
+def _one_verdict(topic: str, payload: bytes) -> None:
     message = Message(topic, payload, 1, False, 1, 1, instant(RECEIVED))
     assessed = assess_one(message, REGISTRY, WINDOW, MAX_PAYLOAD_BYTES)
     assert assessed == assess_one(message, REGISTRY, WINDOW, MAX_PAYLOAD_BYTES)

@@ -18,12 +18,13 @@ READING_TOPICS: Final = (
 STATUS_TOPICS: Final = (charger_status("I1", "C1"), gateway_status("I1", "G1"))
 MOST_EDITS: Final = 4
 
-topics = st.one_of(
-    st.sampled_from((*READING_TOPICS, *STATUS_TOPICS)),
-    st.lists(st.sampled_from(["metering", "I1", "electricity", "E1", "reading", "readings", "gateway", "", "+", "#", "\0"])).map(
-        "/".join
-    ),
+odd_topics = st.one_of(
+    st.lists(
+        st.sampled_from(["metering", "I1", "electricity", "E1", "reading", "readings", "gateway", "session", "", "+", "#", "\0"]),
+        max_size=8,
+    ).map("/".join),
     st.text(max_size=40),
+    st.sampled_from(STATUS_TOPICS),
 )
 
 
@@ -130,22 +131,41 @@ values = st.recursive(
 )
 
 
+PROPER: Final = (
+    ("electricity", "E1", "energy_import_kwh"), ("water", "W1", "volume_m3"), ("charger", "C1", "energy_import_kwh"),
+)  # fmt: skip
+recent = st.integers(-60_000, 9).map(_offset).map(_quoted)
+shown = st.integers(0, 10**9).map(lambda thousandths: str(thousandths / 1000))
+
+
 @st.composite
 def readings(draw: st.DrawFn) -> str:
-    """Nearly a reading: proper fields, of which some are missing, doubled or hold anything."""
-    proper = [
-        ('"read_at"', _quoted(draw(times))), ('"energy_import_kwh"', draw(numbers)), ('"medium"', '"electricity"'),
-        ('"meter"', '"E1"'), ('"volume_m3"', "1.5"), ('"power_kw"', draw(numbers)),
-    ]  # fmt: skip
-    chosen = draw(st.lists(st.sampled_from(proper), max_size=6))
-    return _object([*chosen, *draw(st.lists(st.tuples(names, literals), max_size=2))])
+    """A proper reading with none, one or two things wrong in it: a field that is missing, doubled, foreign or holds anything."""
+    medium, meter, register = draw(st.sampled_from(PROPER))
+    fields = [('"read_at"', draw(recent)), (f'"{register}"', draw(shown))]
+    if draw(st.booleans()):
+        fields += [('"medium"', f'"{medium}"'), ('"meter"', f'"{meter}"')]
+    for _ in range(draw(st.sampled_from([0, 0, 0, 1, 1, 2]))):
+        place = draw(st.integers(0, len(fields) - 1)) if fields else 0
+        match draw(st.sampled_from(["drop", "double", "spoil", "add"])):
+            case "drop":
+                del fields[place : place + 1]
+            case "double":
+                fields += fields[place : place + 1]
+            case "spoil":
+                fields[place : place + 1] = [
+                    (name, draw(st.one_of(literals, times.map(_quoted)))) for name, _ in fields[place : place + 1]
+                ]
+            case "add":
+                fields.append((draw(names), draw(literals)))
+    return _object(fields)
 
 
 batches = st.lists(readings(), max_size=6).map(lambda items: '{"readings":[' + ",".join(items) + "]}")
 nested = st.tuples(st.sampled_from(["[", '{"readings":[', '{"a":', '[{"readings":', " ", '"']), st.integers(1, 60_000)).map(
     lambda drawn: (drawn[0] * drawn[1])[: 2**18]
 )
-written = st.one_of(values, readings(), batches, nested).map(lambda text: text.encode(errors="surrogatepass"))
+written = st.one_of(readings(), readings(), batches, batches, values, nested).map(lambda text: text.encode(errors="surrogatepass"))
 payloads = st.one_of(
     edited(st.sampled_from(EXAMPLES)), st.sampled_from(EXAMPLES), written, edited(written), st.binary(max_size=400),
     st.text(max_size=200).map(lambda text: text.encode("utf-16")),

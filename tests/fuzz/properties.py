@@ -18,13 +18,13 @@ class Property(NamedTuple):
 
 
 PROPERTIES: Final = {
-    "one verdict": Property(decoders.one_verdict, (payloads.topics, payloads.payloads), 400),
+    "one verdict": Property(decoders.one_verdict, (payloads.payloads, payloads.odd_topics), 300),
     "nothing but rejections": Property(decoders.nothing_but_rejections, (payloads.payloads,), 200),
     "same however cut": Property(packets.same_however_cut, (packets.streams, packets.cuts), 150),
     "all that is proper arrives": Property(
         packets.all_that_is_proper_arrives, (st.lists(packets.publishes, max_size=6), packets.cuts), 50
     ),
-    "a session survives": Property(sessions.survives, (sessions.scripts,), 15),
+    "a session survives": Property(sessions.survives, (sessions.scripts,), 12),
 }
 
 

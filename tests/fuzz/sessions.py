@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import mqtt5
@@ -38,11 +39,21 @@ class Script:
     garbage: bytes
     commits: bool
 
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether what is published must be acknowledged: the session was made, and the line commits."""
+        return self.commits and (self.connack, self.suback) == (CONNACK, SUBACK)
+
+    def has_acknowledgements(self, heard: list[mqtt5.Packet]) -> bool:
+        """Whether all of them are among what was heard."""
+        acknowledged = {packet.packet_id for packet in heard if isinstance(packet, mqtt5.PubAckPacket)}
+        return acknowledged >= {packet.packet_id for packet in self.published}
+
 
 scripts = st.builds(
     Script,
-    st.one_of(st.just(CONNACK), st.just(CONNACK), streams),
-    st.one_of(st.just(SUBACK), st.just(SUBACK), st.just(TWO_ANSWERS), streams),
+    st.one_of(st.just(CONNACK), st.just(CONNACK), st.just(CONNACK), streams),
+    st.one_of(st.just(SUBACK), st.just(SUBACK), st.just(SUBACK), st.just(TWO_ANSWERS), streams),
     st.lists(publishes, min_size=1, max_size=5, unique_by=lambda packet: packet.packet_id),
     streams,
     st.booleans(),
@@ -65,13 +76,16 @@ class Hostile:
         self.heard.append(heard)
         first = len(self.heard) == 1
         try:
-            await self._until(reader, heard, mqtt5.ConnectPacket)
+            await self._until(reader, heard, partial(_has, mqtt5.ConnectPacket))
             writer.write(self.script.connack if first else CONNACK)
             if not first or self.script.connack == CONNACK:
-                await self._until(reader, heard, mqtt5.SubscribePacket)
+                await self._until(reader, heard, partial(_has, mqtt5.SubscribePacket))
                 writer.write(self.script.suback if first else SUBACK)
             if first:
-                writer.write(b"".join(packet.write() for packet in self.script.published) + self.script.garbage)
+                writer.write(b"".join(packet.write() for packet in self.script.published))
+                if self.script.is_acknowledged:
+                    await self._until(reader, heard, self.script.has_acknowledgements)
+                writer.write(self.script.garbage)
                 writer.write_eof()
             else:
                 self.well.set()
@@ -82,12 +96,16 @@ class Hostile:
         finally:
             writer.transport.abort()
 
-    async def _until(self, reader: asyncio.StreamReader, heard: bytearray, wanted: type) -> None:
-        while not any(isinstance(packet, wanted) for packet in packets(heard)):
+    async def _until(self, reader: asyncio.StreamReader, heard: bytearray, holds: Callable[[list[mqtt5.Packet]], bool]) -> None:
+        while not holds(packets(heard)):
             more = await reader.read(4096)
             if not more:
                 raise EOFError
             heard += more
+
+
+def _has(wanted: type, heard: list[mqtt5.Packet]) -> bool:
+    return any(isinstance(packet, wanted) for packet in heard)
 
 
 def packets(stream: bytes | bytearray) -> list[mqtt5.Packet]:
@@ -118,6 +136,7 @@ async def _survives(script: Script) -> None:
     first = packets(hostile.heard[0])
     acknowledged = [packet.packet_id for packet in first if isinstance(packet, mqtt5.PubAckPacket)]
     assert Counter(acknowledged) <= Counter(message.packet_id for message in committed if message.generation == 1)
+    assert script.has_acknowledgements(first) or not script.is_acknowledged
     allowed = (mqtt5.ConnectPacket, mqtt5.SubscribePacket, mqtt5.UnsubscribePacket, mqtt5.PubAckPacket, mqtt5.PingReqPacket)
     assert all(isinstance(packet, allowed) for packet in first)
     reached["some acknowledged" if acknowledged else "none acknowledged"] += 1
