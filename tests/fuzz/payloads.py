@@ -134,7 +134,7 @@ values = st.recursive(
 PROPER: Final = (
     ("electricity", "E1", "energy_import_kwh"), ("water", "W1", "volume_m3"), ("charger", "C1", "energy_import_kwh"),
 )  # fmt: skip
-recent = st.integers(-60_000, 9).map(_offset).map(_quoted)
+recent = st.integers(-70_000, 30).map(_offset).map(_quoted)
 shown = st.integers(0, 10**9).map(lambda thousandths: str(thousandths / 1000))
 
 
