@@ -20,6 +20,7 @@ from ingest.commands.drain import drain
 from ingest.commands.edit import edit
 from ingest.commands.exchange import exchange
 from ingest.commands.findings import findings
+from ingest.commands.gateway import gateway_group
 from ingest.commands.quarantine import quarantine
 from ingest.commands.rebuild import rebuild
 from ingest.commands.registry import registry
@@ -31,8 +32,8 @@ from ingest.words import LANGUAGES, both, note, translated, words
 SIMULATOR: Final = {"simulate": "simulators.cli", "replay": "simulators.commands.replay", "verify": "simulators.commands.verify"}
 """Commands of the simulator, and the module each is in: loaded when asked for, because the service runs without its libraries."""
 COMMANDS: Final = (
-    run, drain, migrate_command, bootstrap, registry, quarantine, edit, exchange, findings, rebuild, stack_group, demo, check,
-    config, completion,
+    run, drain, migrate_command, bootstrap, registry, gateway_group, quarantine, edit, exchange, findings, rebuild, stack_group,
+    demo, check, config, completion,
 )  # fmt: skip
 GROUPS: Final = {
     both("Run the service", "运行服务"): ("run", "check", "config", "drain"),

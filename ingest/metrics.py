@@ -140,6 +140,12 @@ class Metrics:
             "meterwarden_canary_last_seen_timestamp_seconds", "When a reading of our own was last seen committed", registry=registry
         )
         self.canary_enabled = Gauge("meterwarden_canary_enabled", "1 where readings of our own are published", registry=registry)
+        self.certificate_expiry = Gauge(
+            "meterwarden_certificate_expiry_timestamp_seconds",
+            "When a certificate expires: our files for TLS, and what broker and database show",
+            ["purpose"],
+            registry=registry,
+        )
         self.members_absent = Gauge(
             "meterwarden_members_absent",
             "Workers not seen for a quarter of their session's life at the broker",

@@ -103,6 +103,7 @@ def _metrics() -> Iterator[str]:
     metrics.show_devices([("I1", "R1", 2, 1, 0)])
     for of_broker in (metrics.broker_dropped, metrics.broker_stored, metrics.broker_clients):
         of_broker.labels("127.0.0.1:1883")
+    metrics.certificate_expiry.labels("broker_ca")
     for family in sorted(metrics.registry.collect(), key=lambda family: family.name):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le", "version"})
         suffix = "_total" if family.type == "counter" else ""

@@ -30,6 +30,7 @@ from ingest.broker.session import Session
 from ingest.broker.subscriptions import Subscriptions
 from ingest.broker.watch import watch
 from ingest.canary import Canary
+from ingest.certificates import watch_certificates
 from ingest.errors import Unavailable
 from ingest.members import watch_members
 from ingest.messages import Assessed, Outcome
@@ -161,6 +162,7 @@ async def _lines(settings: Settings, metrics: Metrics, clock: Clock, stopping: a
             tasks.create_task(watch_members(settings, metrics), name="meterwarden.members"),
             tasks.create_task(Warden(settings, present, metrics, clock).watch(), name="meterwarden.quarantine"),
             tasks.create_task(watch(settings.broker, metrics), name="meterwarden.broker"),
+            tasks.create_task(watch_certificates(settings, metrics), name="meterwarden.certificates"),
         ]
         if settings.canary.enabled:
             metrics.canary_enabled.set(1)

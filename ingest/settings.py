@@ -57,10 +57,7 @@ class BrokerSettings(Part):
     @model_validator(mode="after")
     def a_certificate_means_tls(self) -> Self:
         """Whoever names a certificate expects TLS, and must not connect in the clear."""
-        if self.tls_ca_file is None and (self.tls_certificate_file or self.tls_key_file):
-            raise ValueError("tls_certificate_file and tls_key_file need tls_ca_file, or the connection is made without TLS")
-        if self.tls_certificate_file is None and self.tls_key_file:
-            raise ValueError("tls_key_file needs tls_certificate_file")
+        _require_tls(self)
         return self
 
 
@@ -71,6 +68,27 @@ class DatabaseSettings(Part):
     password_file: Path | None = None
     connect_timeout_seconds: Annotated[int, Field(ge=2, le=60)] = 5
     statement_timeout_seconds: Annotated[int, Field(ge=2)] = 60
+    tls_ca_file: Path | None = None
+    """The authorities that may have signed the server's certificate. Set: TLS and nothing else, and the host must be named in it
+    (libpq's sslmode=verify-full). Not set: as the URL says."""
+    tls_certificate_file: Path | None = None
+    """Our certificate, for a server that asks for one (mutual TLS)."""
+    tls_key_file: Path | None = None
+    """Its key, where that is not in the same file; readable by its owner only."""
+
+    @model_validator(mode="after")
+    def a_certificate_means_tls(self) -> Self:
+        """Whoever names a certificate expects TLS, and must not connect in the clear."""
+        _require_tls(self)
+        return self
+
+
+def _require_tls(part: BrokerSettings | DatabaseSettings) -> None:
+    """Raises ValueError where a certificate or a key is named without what goes with it."""
+    if part.tls_ca_file is None and (part.tls_certificate_file or part.tls_key_file):
+        raise ValueError("tls_certificate_file and tls_key_file need tls_ca_file, or the connection is made without TLS")
+    if part.tls_certificate_file is None and part.tls_key_file:
+        raise ValueError("tls_key_file needs tls_certificate_file")
 
 
 class BatchSettings(Part):

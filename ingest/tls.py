@@ -1,10 +1,13 @@
 """TLS towards the broker: how it is recognised, and we by it; and what to do where that fails."""
 
+import asyncio
 import ssl
 from typing import Final
 
 from ingest.settings import BrokerSettings
 
+NO_CHECK_TIME: Final = ssl.VerifyFlags(0x200000)
+"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which Python has no name: believe also what has expired."""
 WRONG_AUTHORITY: Final = (
     "METERWARDEN_BROKER__TLS_CA_FILE is not the authority that signed the broker's certificate: name the one that did"
 )
@@ -44,6 +47,23 @@ def tls_context(settings: BrokerSettings) -> ssl.SSLContext | None:
     if settings.tls_certificate_file is not None:
         _show(context, settings)
     return context
+
+
+async def shown(settings: BrokerSettings) -> bytes | None:
+    """The certificate that the broker shows (DER), held against authority and name, expired or not; None: without TLS.
+
+    A connection of its own, as far as the handshake. Raises ssl.SSLError where it is not the one we want, OSError where nobody
+    answers.
+    """
+    context = tls_context(settings)
+    if context is None:
+        return None
+    context.verify_flags |= NO_CHECK_TIME
+    async with asyncio.timeout(settings.connect_timeout_seconds):
+        _, writer = await asyncio.open_connection(settings.host, settings.port, ssl=context)
+    certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return bytes(certificate)
 
 
 def explained(error: BaseException) -> str:

@@ -15,7 +15,21 @@ def certificates(what: str, directory: Path, *names: str) -> subprocess.Complete
 
 
 def authority(directory: Path, *servers: str) -> Path:
-    """The directory, now with ca.crt and a server's certificate for these names."""
+    """The directory, made if need be, now with ca.crt and a server's certificate for these names."""
     certificates("ca", directory)
     certificates("server", directory, *servers)
     return directory
+
+
+def expired(directory: Path, name: str) -> Path:
+    """The certificate `name`.crt again, of the same key and authority, but its validity ended yesterday: `name`-expired.crt."""
+    request, again = directory / f"{name}.csr", directory / f"{name}-expired.crt"
+    _openssl(directory, "-x509toreq", "-in", f"{name}.crt", "-signkey", f"{name}.key", "-out", request.name)
+    _openssl(directory, "-req", "-in", request.name, "-CA", "ca.crt", "-CAkey", "ca.key", "-days", "-1", "-out", again.name)
+    return again
+
+
+def _openssl(directory: Path, *arguments: str) -> None:
+    command = ["openssl", "x509", *arguments, "-copy_extensions", "copyall"]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

@@ -33,7 +33,8 @@ class Connection(asyncio.Protocol):
         self._received = received
         self._keepalive_seconds = keepalive_seconds
         self._transport: asyncio.Transport | None = None
-        self._rest = b""
+        self._rest = bytearray()
+        self._needed = 0
         self._asked: tuple[type, asyncio.Future[mqtt5.Packet]] | None = None
         self._paused = False
         self._last_heard = time.monotonic()
@@ -59,7 +60,10 @@ class Connection(asyncio.Protocol):
         """Read every whole packet of what arrived; publishes go on as one list."""
         self._last_heard = time.monotonic()
         received_at = time.time_ns() // 1000
-        whole = self._rest + data if self._rest else data
+        self._rest += data
+        if len(self._rest) < self._needed:
+            return  # a long packet is copied once, not again with each of its pieces
+        whole = bytes(self._rest)
         view = memoryview(whole)
         offset, size, messages = 0, len(whole), []
         generation, read, publish = self.generation, mqtt5.read, mqtt5.PublishPacket
@@ -85,10 +89,13 @@ class Connection(asyncio.Protocol):
                     self._handle(packet)
         except IndexError:
             pass  # the last packet is not complete yet
-        except ValueError as error:
-            log.error("the broker broke the protocol", extra={"reason": str(error)})
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # ValueError, and the codec's panic where a text is no UTF-8, which is no Exception
+            log.error("the broker broke the protocol", extra={"reason": f"{type(error).__name__}: {error}"})
             self.close()
-        self._rest = whole[offset:]
+        self._rest = bytearray(whole[offset:])
+        self._needed = _length(self._rest)
         if messages:
             self._received(messages)
 
@@ -186,3 +193,13 @@ class Connection(asyncio.Protocol):
             if not future.done():
                 future.set_result(arrived)
         del self._awaited[:number]
+
+
+def _length(begun: bytearray) -> int:
+    """The bytes of a packet with its fixed header (MQTT 5, 2.1.4), which may not all be there; 0 while the header is not."""
+    remaining = 0
+    for place, byte in enumerate(begun[1:5]):
+        remaining |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return 2 + place + remaining
+    return 0

@@ -52,6 +52,11 @@ class Subscriptions:
             for topic_filter in self.wanted
         ]
         suback = await connection.ask(mqtt5.SubscribePacket(2, filters), mqtt5.SubAckPacket)
+        if len(suback.reason_codes) != len(filters):
+            connection.close()
+            raise Disconnected(
+                f"{len(filters)} filters subscribed, {len(suback.reason_codes)} answered: the broker broke the protocol"
+            )
         refused = [
             f"{name} ({code.name.lower()})"
             for name, code in zip(self.wanted, suback.reason_codes, strict=True)

@@ -9,6 +9,7 @@ run.py         the service
 drain.py       one worker leaves its group
 database.py    migrate, bootstrap
 registry.py    what is installed where
+gateway.py     who may publish for an institution
 quarantine/    what was rejected: list, show, replay, purge, export
 findings.py    what validation found: list, show, acknowledge, close
 edit.py        readings with several values: which counts

@@ -16,6 +16,13 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "migrate": ("migrate --url postgresql://meterwarden_owner@db/meterwarden --check",),
     "bootstrap": ("bootstrap --superuser-url postgresql://postgres@db/postgres --passwords /etc/meterwarden/passwords",),
     "registry import": ("registry import examples/one-school --dry-run", "registry import examples/one-school"),
+    "gateway add": (
+        "gateway add SCHOOL-1 --password-file passwords",
+        "gateway add SCHOOL-1 G1 --password-file passwords --acl-file acl",
+    ),
+    "gateway list": ("gateway list --password-file passwords",),
+    "gateway rotate": ("gateway rotate SCHOOL-1 G1 --password-file passwords",),
+    "gateway remove": ("gateway remove SCHOOL-1 G1 --password-file passwords --acl-file acl",),
     "findings list": ("findings list --institution SCHOOL-1 --most 20", "findings list --state closed --json"),
     "findings show": ("findings show 4f2a",),
     "findings acknowledge": ("findings acknowledge 4f2a --author li --reason 'plumber is called'",),

@@ -1,7 +1,5 @@
 """mosquitto 2 on the configuration that the project ships."""
 
-import base64
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -11,14 +9,13 @@ from typing import Self
 
 from ingest.stack import places, process
 from ingest.stack.packages import Programs
+from ingest.stack.passwords import hashed
 from ingest.stack.ports import free_port
 from ingest.stack.server import Server
 
 INGEST_USER = "ingest"
 SIMULATOR_USER = "simulator"
 PASSWORD_BYTES = 18
-SALT_BYTES = 12  # the length mosquitto 2.0 expects
-ITERATIONS = 101  # its own default: a generated password needs no more
 SHIPPED = Path(__file__).with_name("shipped")
 """The project's own broker configuration, deploy/mosquitto: what runs here is what is shipped, but for paths and ports."""
 SIMULATOR_ACCESS = f"""
@@ -106,15 +103,5 @@ class Mosquitto(Server):
         return re.sub("^listener .*$", listener, text, flags=re.MULTILINE)
 
     def _write_passwords(self) -> None:
-        lines = "".join(f"{user}:{_hashed(password)}\n" for user, password in self._passwords.items())
+        lines = "".join(f"{user}:{hashed(password)}\n" for user, password in self._passwords.items())
         places.write(self.directory / "passwords", lines, 0o600)
-
-
-def _hashed(password: str) -> str:
-    """The password as mosquitto 2 stores it: PBKDF2 over SHA-512.
-
-    Computed here because mosquitto_passwd shows a password to `ps`, or cuts one with a colon short.
-    """
-    salt = secrets.token_bytes(SALT_BYTES)
-    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS)
-    return f"$7${ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(digest).decode()}"

@@ -9,7 +9,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import AsyncConnection, sql
@@ -52,10 +52,12 @@ class Prepared(NamedTuple):
     port: int
     database: str
     password_files: dict[str, Path]
+    query: str = ""
+    """How the superuser's URL asked for TLS, for the others to do alike."""
 
     def url(self, role: str) -> str:
         """The role's URL, without its password."""
-        return f"postgresql://{role}@{self.host}:{self.port}/{self.database}"
+        return f"postgresql://{role}@{self.host}:{self.port}/{self.database}{self.query}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -69,7 +71,7 @@ class Prepared(NamedTuple):
     def uri_with_password(self, role: str) -> str:
         """The role's URL for programs that take no password file."""
         password = quote(self.password_files[role].read_text(encoding="utf-8").strip(), safe="")
-        return f"postgresql://{role}:{password}@{self.host}:{self.port}/{self.database}"
+        return f"postgresql://{role}:{password}@{self.host}:{self.port}/{self.database}{self.query}"
 
 
 async def prepare(superuser_url: str, database: str, directory: Path) -> Prepared:
@@ -79,7 +81,10 @@ async def prepare(superuser_url: str, database: str, directory: Path) -> Prepare
     passwords = {role: _kept_password(file) for role, file in files.items()}
     await bootstrap(superuser_url, database, passwords)
     where = conninfo_to_dict(superuser_url)
-    prepared = Prepared(str(where.get("host", "127.0.0.1")), int(where.get("port") or 5432), database, files)
+    tls = urlencode({name: where[name] for name in ("sslmode", "sslrootcert") if where.get(name)}, quote_via=quote)
+    prepared = Prepared(
+        str(where.get("host", "127.0.0.1")), int(where.get("port") or 5432), database, files, f"?{tls}" if tls else ""
+    )
     async with await AsyncConnection.connect(prepared.uri_with_password("meterwarden_owner"), autocommit=True) as connection:
         await migrate(connection)
     return prepared

@@ -14,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from ingest.errors import Unavailable
 from ingest.settings import DatabaseSettings
+from ingest.storage import tls
 from ingest.storage.queries import QUERIES
 
 
@@ -58,6 +59,7 @@ def conninfo(settings: DatabaseSettings) -> str:
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
         "application_name": "meterwarden",
+        **tls.options(settings),
     }
     if settings.password_file is not None:
         options["password"] = Path(settings.password_file).read_text(encoding="utf-8").strip()
@@ -75,8 +77,16 @@ async def connect(settings: DatabaseSettings, *, autocommit: bool = False) -> Co
         if not autocommit:
             await connection.commit()
     except (psycopg.Error, OSError) as error:
-        raise Unavailable(f"database: {_first_line(error)}") from error
+        raise Unavailable(f"database: {await _explained(error, settings)}") from error
     return connection
+
+
+async def _explained(error: BaseException, settings: DatabaseSettings) -> str:
+    """What went wrong, in one line, and for TLS what to do about it."""
+    said = _first_line(error)
+    if tls.UNTRUSTED in str(error):
+        said = await tls.reason(conninfo(settings)) or said
+    return tls.advised(said, str(error))
 
 
 async def _end_given_up(connection: Connection) -> None:

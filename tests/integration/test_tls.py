@@ -4,15 +4,17 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ingest.certificates import expiries
 from ingest.settings import BrokerSettings
 from ingest.stack import Mosquitto, Stack, Tls, free_port
 from ingest.tls import tls_context
-from tests.certificates import authority, certificates
+from tests.certificates import authority, certificates, expired
 from tests.databases import Database
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
@@ -181,6 +183,36 @@ async def test_tls_towards_a_port_without_tls_is_no_connection(
     settings = {"broker_port": stack.mosquitto.port, "broker__tls_ca_file": ours / "ca.crt"}
     async with refused(database, stack.mosquitto, tmp_path, **settings) as service:
         assert not (await service.unready())["broker"]
+
+
+async def test_an_expired_certificate_is_refused_and_the_log_says_what_to_do(
+    stack: Stack, database: Database, tmp_path: Path
+) -> None:
+    """And /metrics shows when it did, though nothing is connected: the alert says why."""
+    directory = authority(tmp_path / "authority", "127.0.0.1")
+    (ended,) = expiries(expired(directory, "server").read_text())
+    (directory / "server-expired.crt").replace(directory / "server.crt")
+    with own_broker(stack.programs, tls=Tls(directory)) as elsewhere:
+        elsewhere.start()
+        async with refused(database, elsewhere, tmp_path, broker__tls_ca_file=directory / "ca.crt") as service:
+            assert "renew the broker's certificate, or that of its authority" in reasons(service)
+            await eventually(lambda: says(service, "broker_server", ended))
+
+
+async def says(service: Service, purpose: str, expires: datetime) -> bool:
+    """Whether /metrics shows this expiry."""
+    return await service.metric(f'certificate_expiry_timestamp_seconds{{purpose="{purpose}"}}') == expires.timestamp()
+
+
+async def test_the_expiry_of_every_certificate_towards_the_broker_is_shown(
+    mutual: Mosquitto, database: Database, tmp_path: Path, ours: Path
+) -> None:
+    """The authority's and ours by their files, the broker's own as it shows it."""
+    async with running_service(database, mutual, tmp_path, broker_port=mutual.tls_port, **shown(ours)) as service:
+        for purpose, name in (("broker_ca", "ca"), ("broker_client", "ingest"), ("broker_server", "server")):
+            (expires,) = expiries((ours / f"{name}.crt").read_text())
+            await eventually(lambda purpose=purpose, expires=expires: says(service, purpose, expires))
+        assert [] == service.log_lines("certificate not seen")
 
 
 @pytest.mark.parametrize("name", ["tls_ca_file", "tls_certificate_file"])
