@@ -106,11 +106,11 @@ class Mosquitto(Server):
         return re.sub("^listener .*$", listener, text, flags=re.MULTILINE)
 
     def _write_passwords(self) -> None:
-        lines = "".join(f"{user}:{_hashed(password)}\n" for user, password in self._passwords.items())
+        lines = "".join(f"{user}:{hashed(password)}\n" for user, password in self._passwords.items())
         places.write(self.directory / "passwords", lines, 0o600)
 
 
-def _hashed(password: str) -> str:
+def hashed(password: str) -> str:
     """The password as mosquitto 2 stores it: PBKDF2 over SHA-512.
 
     Computed here because mosquitto_passwd shows a password to `ps`, or cuts one with a colon short.
