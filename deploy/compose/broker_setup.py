@@ -41,7 +41,9 @@ class Places:
     @classmethod
     def below(cls, root: Path) -> "Places":
         """The same, below a directory."""
-        return cls(*(root / str(path).lstrip("/") for path in (cls().shipped, cls().config, cls().authority, cls().ca, cls().secrets)))
+        return cls(
+            *(root / str(path).lstrip("/") for path in (cls().shipped, cls().config, cls().authority, cls().ca, cls().secrets))
+        )
 
 
 def set_up(at: Places, names: Sequence[str], *, simulator: bool) -> None:
@@ -98,7 +100,7 @@ def certificates(at: Places, names: Sequence[str]) -> None:
 
 def openssl_script(at: Places, what: str, *arguments: str) -> None:
     """The shipped script; it says itself what openssl refuses."""
-    subprocess.run(["sh", at.shipped / "certificates", what, at.authority, *arguments], check=True)  # noqa: S607 - the image's
+    subprocess.run(["sh", str(at.shipped / "certificates"), what, str(at.authority), *arguments], check=True)  # noqa: S607 - the image's
 
 
 def lasts(certificate: Path) -> bool:
@@ -141,7 +143,7 @@ def main(arguments: Sequence[str], at: Places) -> None:
             set_up(at, [*NAMES.split(), *names], simulator="simulator" in os.environ.get("COMPOSE_PROFILES", "").split(","))
         case ["add", _, *_]:
             for code, password in add(at, arguments[1:]).items():
-                print(code, password)  # noqa: T201
+                print(code, password)
         case ["remove", _, *_]:
             remove(at, arguments[1:])
         case _:

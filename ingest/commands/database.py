@@ -15,14 +15,13 @@ from ingest.storage.bootstrap import prepare
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
 from ingest.words import words
 
-
 PASSWORD_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
-PASSWORD_HELP: Final = "file with its password, so that the URL need not hold it"
+FILE_HELP: Final = "file with its password, so that the URL need not hold it"
 
 
 @click.command("migrate")
 @click.option("--url", envvar="METERWARDEN_OWNER_URL", required=True, show_envvar=True, help="the database, as meterwarden_owner")
-@click.option("--password-file", envvar="METERWARDEN_OWNER_PASSWORD_FILE", show_envvar=True, type=PASSWORD_FILE, help=PASSWORD_HELP)
+@click.option("--password-file", envvar="METERWARDEN_OWNER_PASSWORD_FILE", show_envvar=True, type=PASSWORD_FILE, help=FILE_HELP)
 @click.option("--check", is_flag=True, help="change nothing; exit status 1 where a migration is missing")
 def migrate_command(url: str, password_file: Path | None, check: bool) -> None:
     """Bring the database's structure up to this version."""
@@ -51,7 +50,11 @@ async def _migrate(url: str, *, check: bool) -> list[str]:
     "--superuser-url", envvar="METERWARDEN_SUPERUSER_URL", required=True, show_envvar=True, help="the server, as superuser"
 )
 @click.option(
-    "--superuser-password-file", envvar="METERWARDEN_SUPERUSER_PASSWORD_FILE", show_envvar=True, type=PASSWORD_FILE, help=PASSWORD_HELP
+    "--superuser-password-file",
+    envvar="METERWARDEN_SUPERUSER_PASSWORD_FILE",
+    show_envvar=True,
+    type=PASSWORD_FILE,
+    help=FILE_HELP,
 )
 @click.option("--database", default="meterwarden", show_default=True)
 @click.option(

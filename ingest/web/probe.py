@@ -26,4 +26,5 @@ def answers(path: str, port: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(not answers(*sys.argv[1:2] or ["livez"], int(os.environ.get("METERWARDEN_HTTP__PORT", PORT))))
+    page = sys.argv[1] if len(sys.argv) > 1 else "livez"
+    sys.exit(0 if answers(page, int(os.environ.get("METERWARDEN_HTTP__PORT", PORT))) else 1)

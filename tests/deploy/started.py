@@ -1,4 +1,4 @@
-"""What compose.yaml would start in containers, started here on the real servers: the same files and commands, other paths and ports."""
+"""What compose.yaml would start in containers, started here: the same files and commands, with other paths and ports."""
 
 import http.client
 import importlib.util
@@ -63,7 +63,11 @@ class AsSetUp(Server):
         shutil.rmtree(config, ignore_errors=True)
         shutil.copytree(self.at.config, config)
         places.provide(self.directory / "data")
-        moved = {"/mosquitto": str(self.directory), "listener 1883": f"listener {self.port}", "listener 8883": f"listener {self.tls_port}"}
+        moved = {
+            "/mosquitto": str(self.directory),
+            "listener 1883": f"listener {self.port}",
+            "listener 8883": f"listener {self.tls_port}",
+        }
         for path in (config / "mosquitto.conf", config / "listeners" / "tls.conf"):
             path.write_text(replaced(path.read_text(), moved))
         for path in (config, *config.rglob("*")):

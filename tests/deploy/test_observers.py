@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager of compose.yaml: the real servers on the files that are mounted. Grafana is not among Debian's packages."""
+"""Prometheus and Alertmanager of compose.yaml: the real servers on the mounted files. Debian has no package of Grafana."""
 
 import json
 import shutil
@@ -31,10 +31,11 @@ def running(found: Programs, name: str, program: Path, shared: Any) -> Iterator[
         moved = {"/etc/": f"{places.provide(directory / 'etc')}/"}
         for mount in of["volumes"]:
             target = directory / mount["target"].lstrip("/")
-            if mount["type"] == "bind":
+            if mount["type"] == "bind" and Path(mount["source"]).exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 (shutil.copytree if Path(mount["source"]).is_dir() else shutil.copyfile)(mount["source"], target)
-            else:
+            elif mount["type"] == "volume":
+                target.parent.mkdir(parents=True, exist_ok=True)
                 moved[mount["target"]] = str(places.provide(target))
         moved = {f"={old}": f"={new}" for old, new in moved.items()}
         for path in directory.rglob("prometheus.yml"):
@@ -89,12 +90,12 @@ def test_promtool_accepts_the_mounted_configuration(found: Programs, tmp_path: P
     assert "1 rule files found" in done.stdout
 
 
-def test_alertmanager_starts_on_the_mounted_directory(found: Programs) -> None:
-    """amtool accepts it, and the server says that it is ready."""
-    (mount,) = [mount for mount in composed.services()["alertmanager"]["volumes"] if mount["type"] == "bind"]
-    done = subprocess.run(
-        [found.amtool, "check-config", f"{mount['source']}/alertmanager.yml"], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_alertmanager_starts_on_the_mounted_files(found: Programs) -> None:
+    """amtool accepts them where they are mounted, and the server is ready without a cluster."""
     with running(found, "alertmanager", found.alertmanager, TEMPLATES) as server:
+        done = subprocess.run(
+            [found.amtool, "check-config", server.directory.parent / "etc/alertmanager/alertmanager.yml"],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
         assert asked(server, "/api/v2/status")["cluster"]["status"] == "disabled"

@@ -67,7 +67,9 @@ class Here:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-async def test_from_nothing_to_the_simulators_readings_by_the_commands_of_compose(found: Programs, postgres: Postgres, tmp_path: Path) -> None:
+async def test_from_nothing_to_the_simulators_readings_by_the_commands_of_compose(
+    found: Programs, postgres: Postgres, tmp_path: Path
+) -> None:
     """Secrets, migration, broker, service over TLS, probe, simulator; and once more, as a second `up` would."""
     at = containers_below(tmp_path / "containers")
     (at.secrets / "postgres.password").write_text(postgres.password)
@@ -76,7 +78,10 @@ async def test_from_nothing_to_the_simulators_readings_by_the_commands_of_compos
         here = Here(postgres, broker, at, tmp_path)
         for _ in range(2):
             here.run("migrate", *composed.services()["migrate"]["command"])
-        environment = {**here.environment("ingest"), "METERWARDEN_INTAKE__ACCEPT_DAYS_BACK": composed.example()["METERWARDEN_INTAKE__ACCEPT_DAYS_BACK"]}
+        environment = {
+            **here.environment("ingest"),
+            "METERWARDEN_INTAKE__ACCEPT_DAYS_BACK": composed.example()["METERWARDEN_INTAKE__ACCEPT_DAYS_BACK"],
+        }
         service = Service(environment, here.port, tmp_path / "ingest.log")
         assert not probed(service)
         await service.start()
@@ -95,7 +100,9 @@ def probed(service: Service) -> bool:
     """Whether the health check of compose.yaml is content."""
     command = composed.services()["ingest"]["healthcheck"]["test"]
     assert command[:2] == ["CMD", "python"]
-    done = subprocess.run([sys.executable, *command[2:]], env=service.environment, cwd=ROOT, capture_output=True, check=False, timeout=30)
+    done = subprocess.run(
+        [sys.executable, *command[2:]], env=service.environment, cwd=ROOT, capture_output=True, check=False, timeout=30
+    )
     return done.returncode == 0
 
 
