@@ -16,15 +16,22 @@ from tests.databases import ROOT, Database, database_of
 ROWS = "INSERT INTO metering.reading SELECT now() - n * interval '1 day', n, now(), 1 FROM generate_series(0, 39) AS n"
 
 
-def script(stack: Stack, name: str, directory: Path, database: str) -> subprocess.CompletedProcess[str]:
-    """One of the scripts on a database of the stack, as an operator runs it beside the server."""
+def script(stack: Stack, name: str, directory: Path, database: str, *, through: bool = False) -> subprocess.CompletedProcess[str]:
+    """One of the scripts on a database of the stack, as an operator runs it; `through` a command that reaches the server."""
     where = conninfo_to_dict(stack.postgres.url())
-    environment = {
-        **os.environ, "PATH": f"{stack.programs.postgres_bin}:{os.environ['PATH']}", "PGHOST": str(where["host"]),
-        "PGPORT": str(where["port"]), "PGPASSWORD": stack.postgres.password, "PGDATABASE": database,
+    server = {
+        "PATH": f"{stack.programs.postgres_bin}:{os.environ['PATH']}", "PGHOST": str(where["host"]),
+        "PGPORT": str(where["port"]), "PGPASSWORD": stack.postgres.password,
     }  # fmt: skip
+    command = ["env", *(f"{name}={text}" for name, text in server.items())]  # in place of `docker compose exec -T timescaledb`
+    environment = {**os.environ, "PGDATABASE": database, **({} if through else server)}
     return subprocess.run(
-        [ROOT / "deploy" / "database" / name, directory], env=environment, capture_output=True, text=True, check=False, timeout=300
+        [ROOT / "deploy" / "database" / name, directory, *(command if through else [])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
 
 
@@ -53,14 +60,15 @@ async def holdings(of: Database) -> dict[str, list[tuple]]:
     return found
 
 
+@pytest.mark.parametrize("through", [False, True])
 async def test_a_restored_database_is_the_one_that_was_backed_up_and_works(
-    stack: Stack, database: Database, again: Database, tmp_path: Path
+    stack: Stack, database: Database, again: Database, tmp_path: Path, through: bool
 ) -> None:
     """Every row and every right; migrations find nothing to do; the writer writes into an old chunk and a new one."""
     await database.run(ROWS)
-    backed_up = script(stack, "backup", tmp_path / "backup", database.name)
+    backed_up = script(stack, "backup", tmp_path / "backup", database.name, through=through)
     assert backed_up.returncode == 0, backed_up.stderr
-    restored = script(stack, "restore", tmp_path / "backup", again.name)
+    restored = script(stack, "restore", tmp_path / "backup", again.name, through=through)
     assert restored.returncode == 0, restored.stderr
     before = await holdings(database)
     assert len(before["metering.reading"]) == 40

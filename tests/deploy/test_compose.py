@@ -1,5 +1,6 @@
 """compose.yaml, as docker compose reads it: what it must never allow, and that it names nothing that is not there."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -32,6 +33,21 @@ def test_compose_accepts_the_file_as_it_is_and_with_everything_the_example_shows
     for environment in ("", given):
         done = composed.read(tmp_path, environment, "--quiet")
         assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_compose_accepts_the_second_worker_of_the_documentation(tmp_path: Path) -> None:
+    """The override in docs/deployment.md: a name of its own, no port of the first one's, both in one group."""
+    page = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    (override,) = re.findall(r"```yaml\n(services:\n.*?)```", page, re.DOTALL)
+    (tmp_path / "compose.override.yaml").write_text(override, encoding="utf-8")
+    done = composed.read(tmp_path, "", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    workers = {name: of for name, of in json.loads(done.stdout)["services"].items() if name.startswith("ingest")}
+    assert {"ingest", "ingest-1"} == set(workers)
+    assert "ports" not in workers["ingest-1"]
+    environments = [of["environment"] for of in workers.values()]
+    assert {"intake"} == {given["METERWARDEN_BROKER__SHARE_GROUP"] for given in environments}
+    assert len({given.get("METERWARDEN_BROKER__CLIENT_IDENTIFIER") for given in environments}) == 2
 
 
 def test_the_services_are_those_these_tests_look_at() -> None:
