@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.title="Meterwarden" \
 RUN groupadd --gid 10001 meterwarden \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin meterwarden \
  && install --directory --owner=1883 --group=1883 --mode=0755 /mosquitto/config /authority /ca \
- && openssl version
+ && { openssl version || { apt-get update && apt-get install --yes --no-install-recommends openssl && rm -rf /var/lib/apt/lists/*; }; }
 ENV PATH=/opt/meterwarden/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1
