@@ -76,16 +76,17 @@ async def test_from_nothing_to_the_simulators_readings_by_the_commands_of_compos
     broker_setup().set_up(at, ["mosquitto", "localhost"], simulator=True)
     with broker_of(found, at) as broker:
         here = Here(postgres, broker, at, tmp_path)
-        for _ in range(2):
-            here.run("migrate", *composed.services()["migrate"]["command"])
         environment = {
             **here.environment("ingest"),
             "METERWARDEN_INTAKE__ACCEPT_DAYS_BACK": composed.example()["METERWARDEN_INTAKE__ACCEPT_DAYS_BACK"],
         }
         service = Service(environment, here.port, tmp_path / "ingest.log")
-        assert not probed(service)
         await service.start()
         try:
+            await eventually(lambda: is_live(service), "live before there is a database")
+            assert not probed(service)
+            for _ in range(2):
+                here.run("migrate", *composed.services()["migrate"]["command"])
             await service.ready()
             assert probed(service)
             simulated(here)
@@ -94,6 +95,11 @@ async def test_from_nothing_to_the_simulators_readings_by_the_commands_of_compos
         finally:
             assert await service.terminate() == 0
         assert secrets_in(service.log(), at) == []
+
+
+async def is_live(service: Service) -> bool:
+    """Whether its event loop turns."""
+    return (await service.http("/livez"))[0] == 200
 
 
 def probed(service: Service) -> bool:
@@ -126,4 +132,4 @@ def settled(postgres: Postgres) -> bool:
 
 def secrets_in(log: str, at: Any) -> list[str]:
     """The names of the secrets that stand in a text."""
-    return [path.name for path in at.secrets.iterdir() if path.read_text() in log]
+    return [path.name for path in at.secrets.iterdir() if path.read_text() and path.read_text() in log]
