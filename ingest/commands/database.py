@@ -5,15 +5,20 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import make_conninfo
 
 from ingest.commands.progress import json_option, step
 from ingest.storage.bootstrap import prepare
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
 from ingest.words import both, words
+
+PASSWORD_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE_HELP: Final = both("file with its password, so that the URL need not hold it", "存放其密码的文件,地址中即可不写密码")
 
 
 @click.command("migrate", help=both("Bring the database's structure up to this version.", "将数据库结构升级到本版本。"))
@@ -24,17 +29,18 @@ from ingest.words import both, words
     show_envvar=True,
     help=both("the database, as meterwarden_owner", "数据库地址,以 meterwarden_owner 登录"),
 )
+@click.option("--password-file", envvar="METERWARDEN_OWNER_PASSWORD_FILE", show_envvar=True, type=PASSWORD_FILE, help=FILE_HELP)
 @click.option(
     "--check",
     is_flag=True,
     help=both("change nothing; exit status 1 where a migration is missing", "不做更改;缺少迁移时退出码为 1"),
 )
 @json_option  # fmt: skip
-def migrate_command(url: str, check: bool, json_wanted: bool) -> None:
+def migrate_command(url: str, password_file: Path | None, check: bool, json_wanted: bool) -> None:
     """Migrate, or say what is missing."""
     try:
         with step("migrating", "正在迁移"):
-            names = asyncio.run(_migrate(url, check=check))
+            names = asyncio.run(_migrate(_with_password(url, password_file), check=check))
     except MigrationFault as error:
         raise click.ClickException(str(error)) from error
     except psycopg.Error as error:
@@ -77,6 +83,13 @@ async def _migrate(url: str, *, check: bool) -> list[str]:
     show_envvar=True,
     help=both("the server, as superuser", "服务器地址,以超级用户登录"),
 )
+@click.option(
+    "--superuser-password-file",
+    envvar="METERWARDEN_SUPERUSER_PASSWORD_FILE",
+    show_envvar=True,
+    type=PASSWORD_FILE,
+    help=FILE_HELP,
+)
 @click.option("--database", default="meterwarden", show_default=True, help=both("name of the database", "数据库名称"))
 @click.option(
     "--passwords",
@@ -86,11 +99,12 @@ async def _migrate(url: str, *, check: bool) -> list[str]:
     help=both("directory to keep them in, files 0600", "存放密码的目录,文件权限 0600"),
 )
 @json_option  # fmt: skip
-def bootstrap(superuser_url: str, database: str, passwords: Path, json_wanted: bool) -> None:
+def bootstrap(superuser_url: str, superuser_password_file: Path | None, database: str, passwords: Path, json_wanted: bool) -> None:
     """Prepare a database."""
     try:
         with step("preparing the database", "正在准备数据库"):
-            prepared = asyncio.run(prepare(superuser_url, database, passwords.absolute()))
+            superuser = _with_password(superuser_url, superuser_password_file)
+            prepared = asyncio.run(prepare(superuser, database, passwords.absolute()))
     except psycopg.Error as error:
         advice = words("Check --superuser-url, and that the server has TimescaleDB 2.19 or newer.",
                        "请检查 --superuser-url,并确认服务器有 TimescaleDB 2.19 或更新版本。")  # fmt: skip
@@ -105,3 +119,8 @@ def bootstrap(superuser_url: str, database: str, passwords: Path, json_wanted: b
         return
     for name, value in prepared.environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _with_password(url: str, file: Path | None) -> str:
+    """The connection string, with the password in the file."""
+    return url if file is None else make_conninfo(url, password=file.read_text(encoding="utf-8").strip())

@@ -63,10 +63,10 @@ class Apt:
         (directory / "apt.conf").write_text(_configuration(directory))
         return cls(directory)
 
-    def resolve(self) -> list[Package]:
-        """Every package the servers need, without those that only set-up scripts and unused features want."""
+    def resolve(self, wanted: Sequence[str] = WANTED) -> list[Package]:
+        """Every package the servers need, or those wanted, without what only set-up scripts and unused features want."""
         self._run(["update"], RESOLVE_SECONDS)
-        listed = self._run(["--print-uris", "install", *WANTED], RESOLVE_SECONDS)
+        listed = self._run(["--print-uris", "install", *wanted], RESOLVE_SECONDS)
         found = re.findall(r"^'[^']+' ([^_\s]+)_\S+ (\d+)", listed, re.MULTILINE)
         skipped = " ".join(LEFT_OUT.values()).split()
         return [Package(name, int(size)) for name, size in found if not any(fnmatch.fnmatch(name, s) for s in skipped)]

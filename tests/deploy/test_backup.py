@@ -1,0 +1,97 @@
+"""Backup and restore by the shipped scripts, with PostgreSQL's own programs: the same rows, rights and structure, in use again."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from ingest.stack import Stack
+from ingest.storage.migrate import migrate
+from tests.databases import ROOT, Database, database_of
+
+ROWS = "INSERT INTO metering.reading SELECT now() - n * interval '1 day', n, now(), 1 FROM generate_series(0, 39) AS n"
+
+
+def script(stack: Stack, name: str, directory: Path, database: str, *, through: bool = False) -> subprocess.CompletedProcess[str]:
+    """One of the scripts on a database of the stack, as an operator runs it; `through` a command that reaches the server."""
+    where = conninfo_to_dict(stack.postgres.url())
+    server = {
+        "PATH": f"{stack.programs.postgres_bin}:{os.environ['PATH']}", "PGHOST": str(where["host"]),
+        "PGPORT": str(where["port"]), "PGPASSWORD": stack.postgres.password,
+    }  # fmt: skip
+    command = ["env", *(f"{name}={text}" for name, text in server.items())]  # in place of `docker compose exec -T timescaledb`
+    environment = {**os.environ, "PGDATABASE": database, **({} if through else server)}
+    return subprocess.run(
+        [ROOT / "deploy" / "database" / name, directory, *(command if through else [])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture
+def again(stack: Stack, database: Database) -> Iterator[Database]:
+    """The database to restore into: not there yet, and gone afterwards."""
+    name = f"{database.name}_again"
+    yield database_of(stack, name)
+    with psycopg.connect(stack.postgres.url(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+async def holdings(of: Database) -> dict[str, list[tuple]]:
+    """Rows of every table, rights on every relation, and the hypertables."""
+    tables = await of.rows("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname = 'metering' ORDER BY 1")
+    found = {table: sorted(await of.rows(f"SELECT t::text FROM {table} AS t")) for (table,) in tables}
+    found["rights"] = await of.rows(
+        "SELECT oid::regclass::text, relkind, relowner::regrole::text, array(SELECT unnest(relacl)::text ORDER BY 1) FROM pg_class "
+        "WHERE relnamespace IN ('metering'::regnamespace, 'meterwarden'::regnamespace) ORDER BY 1"
+    )
+    found["functions"] = await of.rows(
+        "SELECT p.oid::regprocedure::text, array(SELECT unnest(proacl)::text ORDER BY 1) FROM pg_proc p "
+        "WHERE pronamespace = 'metering'::regnamespace ORDER BY 1"
+    )
+    found["hypertables"] = await of.rows("SELECT hypertable_name, num_chunks FROM timescaledb_information.hypertables ORDER BY 1")
+    return found
+
+
+@pytest.mark.parametrize("through", [False, True])
+async def test_a_restored_database_is_the_one_that_was_backed_up_and_works(
+    stack: Stack, database: Database, again: Database, tmp_path: Path, through: bool
+) -> None:
+    """Every row and every right; migrations find nothing to do; the writer writes into an old chunk and a new one."""
+    await database.run(ROWS)
+    backed_up = script(stack, "backup", tmp_path / "backup", database.name, through=through)
+    assert backed_up.returncode == 0, backed_up.stderr
+    restored = script(stack, "restore", tmp_path / "backup", again.name, through=through)
+    assert restored.returncode == 0, restored.stderr
+    before = await holdings(database)
+    assert len(before["metering.reading"]) == 40
+    assert before == await holdings(again)
+    async with await psycopg.AsyncConnection.connect(again.owner_url, autocommit=True) as owner:
+        assert await migrate(owner) == []
+    await again.run(f"GRANT CONNECT, TEMPORARY ON DATABASE {again.name} TO meterwarden_writer")
+    async with await psycopg.AsyncConnection.connect(again.writer_url, autocommit=True) as writer:
+        await writer.execute(ROWS.replace(", 1 FROM", ", 2 FROM").replace("39", "80"))
+    assert await again.rows("SELECT count(*) FROM metering.reading") == [(121,)]
+
+
+def test_a_backup_that_failed_is_not_taken_for_one(stack: Stack, tmp_path: Path) -> None:
+    """No database of that name: an error, and nothing that restore would accept."""
+    assert script(stack, "backup", tmp_path / "backup", "not_there").returncode != 0
+    refused = script(stack, "restore", tmp_path / "backup", "not_there")
+    assert refused.returncode == 1
+    assert "holds no database.dump" in refused.stderr
+
+
+async def test_a_restore_touches_no_database_that_is_there(stack: Stack, database: Database, tmp_path: Path) -> None:
+    """It says so and ends."""
+    assert script(stack, "backup", tmp_path / "backup", database.name).returncode == 0
+    await database.run(ROWS)
+    assert script(stack, "restore", tmp_path / "backup", database.name).returncode != 0
+    assert await database.rows("SELECT count(*) FROM metering.reading") == [(40,)]

@@ -1,0 +1,82 @@
+"""The units, as systemd itself reads and rates them, and that they name only what exists."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from ingest.settings import Settings
+from tests.databases import ROOT
+from tests.deploy.named import variables
+
+UNITS: Final = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+SAMPLES: Final = sorted((ROOT / "deploy" / "systemd").glob("*.env"))
+MOST_EXPOSED: Final = 15
+"""Of 100, by systemd's own rating; a unit without any protection has 96. What is left is the network, which they need."""
+every_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def analyze(tmp_path: Path) -> list[str]:
+    """systemd-analyze on a tree of its own with our units, the program, and the targets that every unit refers to."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze not found: apt-get install systemd")
+    system = tmp_path / "etc" / "systemd" / "system"
+    system.mkdir(parents=True)
+    for unit in UNITS:
+        shutil.copy(unit, system)
+    for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user"):
+        (system / f"{target}.target").write_text(f"[Unit]\nDescription={target}\n")
+    binary = tmp_path / "opt" / "meterwarden" / "bin" / "meterwarden"
+    binary.parent.mkdir(parents=True)
+    binary.write_text("#!/bin/sh\n")
+    binary.chmod(0o755)
+    return [program, f"--root={tmp_path}", "--no-pager"]
+
+
+def asked(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@every_unit
+def test_systemd_accepts_the_unit(analyze: list[str], unit: Path) -> None:
+    """No unknown setting, no value it would ignore: it says nothing at all."""
+    done = asked([*analyze, "verify", "--man=no", unit.name])
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@every_unit
+def test_systemd_rates_the_unit_as_protected(analyze: list[str], unit: Path) -> None:
+    """Exit status 1 above the threshold."""
+    done = asked([*analyze, "security", "--offline=true", f"--threshold={MOST_EXPOSED}", unit.name])
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_variable_of_units_and_samples_is_a_setting() -> None:
+    """A misspelt one would be ignored, or end the process at its start."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in (*UNITS, *SAMPLES))
+    named = set(re.findall(r"^(?:# ?|Environment=)?(METERWARDEN_[A-Z0-9_]+)=", text, re.MULTILINE))
+    assert len(named) > 5
+    assert set() == named - variables()
+
+
+@every_unit
+def test_passwords_are_credentials(unit: Path) -> None:
+    """Each variable that names a password's file names a credential that the unit loads; no sample holds one."""
+    text = unit.read_text(encoding="utf-8")
+    loaded = set(re.findall(r"^LoadCredential=([^:]+):/etc/meterwarden/secrets/", text, re.MULTILINE))
+    named = set(re.findall(r"^Environment=\w+PASSWORD_FILE=%d/(\S+)$", text, re.MULTILINE))
+    assert loaded
+    assert loaded == named
+    samples = "".join(path.read_text(encoding="utf-8") for path in SAMPLES)
+    assert not re.search(r"PASSWORD|//[^/@\s]*:[^/@\s]*@", samples)
+
+
+def test_a_stop_leaves_time_to_drain() -> None:
+    """systemd kills after TimeoutStopSec; the service gives up by itself two seconds after its grace period."""
+    (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", (ROOT / "deploy/systemd/meterwarden.service").read_text(), re.MULTILINE)
+    assert int(seconds) >= Settings().shutdown_grace_seconds + 5
