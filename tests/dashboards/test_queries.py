@@ -290,3 +290,21 @@ def test_the_views_of_the_boards_agree_with_the_verdicts(city: City) -> None:
           AND (level.level, level.used, level.used_ratio) IS NOT DISTINCT FROM (status.level, status.used, status.used_ratio)"""
     everything = city.rows("SELECT count(*) FROM meterwarden.quota_status", {}).fetched
     assert city.rows(status, {}).fetched == everything != [(0,)]
+
+
+async def test_a_month_holds_what_only_the_month_proves(database: Database) -> None:
+    """An amount and a time that no day could have, booked with the second day, are in the month and in no day."""
+    await database.run("INSERT INTO metering.region (code, name, timezone) VALUES ('R', 'R', 'Asia/Shanghai')")
+    await database.run("INSERT INTO metering.institution (code, name, region) VALUES ('I', 'I', 1)")
+    await database.run(
+        """INSERT INTO metering.institution_day (institution, medium, day, amount, measured_us, estimated_us, expected_us,
+               month_amount, month_measured_us, month_estimated_us, year_amount, year_measured_us, year_estimated_us)
+           VALUES (1, 'water', '2026-10-01', 10000000, 70000000, 20000000, 100000000, 0, 0, 0, 0, 0, 0),
+                  (1, 'water', '2026-10-02', 20000000, 60000000, 20000000, 100000000, 5000000, 30000000, -10000000, 0, 0, 0)"""
+    )
+    month = (
+        "SELECT amount, expected_seconds, measured_seconds, estimated_seconds, missing_seconds FROM meterwarden.institution_month"
+    )
+    day = month.replace("institution_month", "institution_day ORDER BY day")
+    assert [(35, 200, 160, 30, 10)] == await database.rows(month)
+    assert [(10, 100, 70, 20, 10), (20, 100, 60, 20, 20)] == await database.rows(day)
