@@ -7,11 +7,14 @@ FINDINGS: Final[dict[str, str]] = {
         "当日最快读数的 received_at - read_at 低于 -2 分钟。",
     "Every reading of the day is older than two hours on arrival, and all by about the same.":
         "当日全部读数到达时均已超过两小时,且延迟大致相同。",
-    "A day's amount is at least 2.5 times (water: three times) the busiest weekday's median, and six spreads above it.":
-        "日用量至少为最忙工作日中位数的 2.5 倍(水: 3 倍),且高出六倍离散度。",
-    "A day's amount is above zero, at most a fifth (water: a tenth) of the quietest weekday's median, and six spreads below it.":
-        "日用量大于零,至多为最闲工作日中位数的五分之一(水: 十分之一),且低出六倍离散度。",
-    "The highest interval of the day stands alone, and no day before had one near it.": "当日最高时段孤立突出,此前各日均无相近者。",
+    "A day is six spreads above the busiest weekday's median, and 2.5 times it (water: three) or its base load has multiplied.":
+        "日用量高出最忙星期日型中位数六倍离散度,且达其 2.5 倍(水: 3 倍),或基础负荷成倍增加。",
+    "A day's amount is above zero and below what days at rest come to, or its base load has gone: a part is not counted.":
+        "日用量大于零而低于休息日水平,或基础负荷消失: 有一部分未被计量。",
+    "The highest interval of the day stands alone, and further out than on any day before; a charger's also above all of them.":
+        "当日最高时段孤立突出,超出程度大于以往任何一日;充电桩还须高于以往全部时段。",
+    "Registered for a week and longer, and nothing was ever received: never commissioned, or under another name.":
+        "登记已满一周而从未收到数据: 尚未投运,或以其他名称上报。",
     "Readings arrive and the register does not move, half as long again as it usually stands still on any weekday.":
         "有读数到达而示数不动,时长为平日静止时间的一倍半。",
     "Readings arrive for two weeks and longer, and every one shows the same value: a dead feed, or a spare meter.":
