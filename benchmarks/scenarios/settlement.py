@@ -58,7 +58,7 @@ class Hand:
     async def waiting(self) -> int:
         """Marked channel-hours that are not settled yet."""
         cursor = await self.owner.execute(QUERIES["marks_waiting"])
-        return int((await cursor.fetchall())[0][1])
+        return int((await cursor.fetchall())[0][0])
 
     async def rounds(self, name: str, channels: range, start: datetime, step: timedelta, each: int) -> AsyncIterator[Run]:
         """Rounds that find so many new readings a channel, `step` apart; at least one."""

@@ -197,7 +197,7 @@ TABLES: Final = (
 
 MARK_CHANGED: Final = """
     -- Everything a registry change can touch: the days of an institution from one on to its last reading and the day before today,
-    -- for the silent; without such a day also all that its readings hold.
+    -- for the silent; without such a day also all that its readings hold. Days of the meter's own medium: each has its first day.
     INSERT INTO metering.mark (channel, utc_hour)
     SELECT array_agg(channel), array_agg(utc_hour) FROM (
         SELECT channel.channel, floor(extract(epoch FROM hour) / 3600)::int AS utc_hour
@@ -206,9 +206,12 @@ MARK_CHANGED: Final = """
         JOIN metering.region USING (region)
         JOIN metering.meter_version AS version USING (institution)
         JOIN metering.channel USING (meter)
+        JOIN metering.meter USING (meter)
         CROSS JOIN LATERAL (
             SELECT metering.local_midnight(greatest(touched.since, min(day)), region.timezone) AS at
-            FROM metering.institution_day WHERE institution_day.institution = institution.institution HAVING count(*) > 0
+            FROM metering.institution_day
+            WHERE institution_day.institution = institution.institution AND institution_day.medium = meter.medium
+            HAVING count(*) > 0
             UNION ALL SELECT NULL LIMIT 1
         ) AS first
         CROSS JOIN LATERAL (
@@ -218,7 +221,7 @@ MARK_CHANGED: Final = """
             UNION SELECT now() - interval '1 day'
             UNION SELECT metering.local_midnight(known.day, region.timezone) + interval '12 hours'
             FROM (SELECT unnest(ARRAY[min(day), max(day)]) AS day FROM metering.institution_day
-                  WHERE institution_day.institution = institution.institution) AS known
+                  WHERE institution_day.institution = institution.institution AND institution_day.medium = meter.medium) AS known
         ) AS hours
         WHERE channel.kind = 'cumulative' AND hour IS NOT NULL AND (touched.since IS NULL OR hour >= first.at)
         GROUP BY 1, 2
