@@ -31,11 +31,15 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	@$(BIN)/meterwarden demo $(if $(KEEP),--keep)
 
+# tests mostly wait for real timeouts: more processes than cores, each with servers of its own; WORKERS=0 runs them in one
+WORKERS ?= 3
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
 test: $(READY)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(PYTEST) $(PYTEST_ARGS)
 
 test-faults: $(READY)
-	@$(BIN)/python -m pytest tests/faults $(PYTEST_ARGS)
+	@$(PYTEST) tests/faults $(PYTEST_ARGS)
 
 soak: $(READY)
 	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),20) $(if $(SEED),--seed $(SEED))

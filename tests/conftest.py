@@ -14,6 +14,13 @@ from ingest.storage.bootstrap import bootstrap
 from ingest.storage.migrate import migrate
 from tests.databases import PASSWORDS, TEMPLATE, Database, database_of
 
+pytest_plugins = ["tests.accounts"]
+
+
+def pytest_configure() -> None:
+    """Before any process is started that runs tests for this one, so that all have the same seed."""
+    seed_of_session()
+
 
 def pytest_report_header() -> str:
     """The seed of everything random in the tests; set METERWARDEN_TEST_SEED to replay it."""
