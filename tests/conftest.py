@@ -1,6 +1,7 @@
 """Real servers for the tests: one stack a session, one cloned database a test."""
 
 import asyncio
+import logging
 import os
 import random
 import secrets
@@ -30,6 +31,16 @@ def pytest_report_header() -> str:
 def seed_of_session() -> int:
     """One seed a session."""
     return int(os.environ.setdefault("METERWARDEN_TEST_SEED", str(random.randrange(2**32))))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Commands run inside a test set up logging for a process of their own."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture
