@@ -5,6 +5,9 @@ import re
 import pytest
 
 from ingest import reference
+from ingest.storage import meanings, views
+from schemas import fields
+from schemas.publish import PUBLISHED
 from tests.databases import ROOT
 
 DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
@@ -13,6 +16,26 @@ DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.pa
 def test_the_reference_is_fresh() -> None:
     """docs/reference.md is what the code says now; renew it with `python -m ingest.reference > docs/reference.md`."""
     assert reference.text() == (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+
+
+def test_every_column_of_a_public_view_has_a_meaning_and_no_meaning_is_left_over() -> None:
+    """What the database does not say itself is written down once, and only that."""
+    unsaid = [line for line in views.kept() if not line.comment]
+    columns = {(line.view, line.column) for line in unsaid if line.column}
+
+    assert {line.view for line in unsaid if not line.column} == set(meanings.VIEWS)
+    assert columns >= set(meanings.PARTICULAR)
+    assert {column for _, column in columns - set(meanings.PARTICULAR)} == set(meanings.COLUMNS)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_reference_tells_every_field_of_a_payload(name: str) -> None:
+    """Its own ones, and those of the objects inside it that are no payload of their own."""
+    schema = PUBLISHED[name].model_json_schema()
+    told = {part.title: [field.name for field in part.fields] for part in fields.parts(PUBLISHED[name], {})}
+    inside = [one for one in schema.get("$defs", {}).values() if one["type"] == "object"]
+
+    assert told == {one["title"]: list(one["properties"]) for one in [schema, *inside]}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
