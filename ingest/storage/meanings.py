@@ -77,7 +77,6 @@ COLUMNS: Final = {
     "institution": "code of the institution",
     "item": "first letter of the sub-item, or `rest`",
     "key": "SHA-256 of topic and payload: a message is kept once",
-    "kind": "which one",
     "level": "`not_assessable`, `within`, `warning`, `projected`, `exceeded`",
     "load_share": "mean power over rated power",
     "measured_seconds": "seconds of the period that readings prove",
@@ -172,6 +171,8 @@ COLUMNS: Final = {
 PARTICULAR: Final = {
     ("charger_session", "reason"): "the gravest finding, if any",
     ("charger_session", "state"): "`open`, `closed` or `disputed`",
+    ("charging_finding", "kind"): "what is wrong: docs/charging.md has them",
+    ("event", "kind"): "`dip`, `spike`, `rollover`, `catch_up`, `reset`, `exchange`, `unexplained`, `like_days` or `unallocated`",
     ("event", "amount"): "what it booked; none: nothing can be said",
     ("finding", "reason"): "of the last decision, as typed",
     ("finding", "state"): "`open`, `acknowledged`, `closed`, or `withdrawn`: refuted by later readings",
