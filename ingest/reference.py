@@ -13,8 +13,9 @@ from ingest.commands.help import leaves
 from ingest.errors import STAGE_OF, Reason, Stage
 from ingest.metrics import Metrics
 from ingest.settings import Settings
+from ingest.storage import meanings, views
 from ingest.words import speaking
-from schemas import topics
+from schemas import fields, topics
 from schemas.publish import PUBLISHED
 from schemas.quota import Level, QuotaAlert
 from schemas.registers import REGISTERS
@@ -29,7 +30,8 @@ def text() -> str:
 def _text() -> str:
     lines = ["# Reference", "", "Generated from the code by `python -m ingest.reference`.", ""]
     for title, part in (("Settings", _settings()), ("Topics", _topics()), ("Registers", _registers()), ("Payloads", _payloads()),
-                        ("Reasons for rejection", _reasons()), ("Metrics", _metrics()), ("Commands", _commands())):  # fmt: skip
+                        ("Reasons for rejection", _reasons()), ("Views", _views()), ("Metrics", _metrics()),
+                        ("Commands", _commands())):  # fmt: skip
         lines += [f"## {title}", "", *part, ""]
     return "\n".join(lines)
 
@@ -86,14 +88,31 @@ def _registers() -> Iterator[str]:
 
 
 def _payloads() -> Iterator[str]:
-    yield from ("| payload | schema | what |", "|---|---|---|")
+    yield fields.WORDS
+    published = {model.__name__: name for name, model in PUBLISHED.items()}
     for name, model in PUBLISHED.items():
-        yield f"| {name} | [`{name}.schema.json`](../schemas/{name}.schema.json) | {(model.__doc__ or '').splitlines()[0]} |"
+        yield from ("", f"### {name}", "", f"[`{name}.schema.json`](../schemas/{name}.schema.json)")
+        for part in fields.parts(model, published):
+            yield from ("", f"{'' if part.title in published else f'`{part.title}`: '}{part.description}", "")
+            yield from ("| field | what | required | |", "|---|---|---|---|")
+            yield from (
+                f"| `{one.name}` | {one.what} | {'yes' if one.required else ''} | {one.description} |" for one in part.fields
+            )
 
 
 def _reasons() -> Iterator[str]:
     yield from ("| reason | stage |", "|---|---|")
     yield from (f"| `{reason}` | {STAGE_OF.get(reason, Stage.DECODE)} |" for reason in Reason)
+
+
+def _views() -> Iterator[str]:
+    yield "Schema `meterwarden`, for role `meterwarden_reader`: what others may rely on. Tables behind it change with the versions."
+    for line in views.kept():
+        if line.column:
+            yield f"| `{line.column}` | {line.type} | {line.comment or meanings.meaning(line.view, line.column)} |"
+        else:
+            yield from ("", f"### meterwarden.{line.view}", "", line.comment or meanings.VIEWS[line.view], "")
+            yield from ("| column | type | |", "|---|---|---|")
 
 
 def _metrics() -> Iterator[str]:

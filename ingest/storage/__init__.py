@@ -20,5 +20,6 @@ findings.py         findings in an operator's hands
 rebuild.py          everything derived forgotten, to be derived again
 migrate.py          forward-only migrations
 bootstrap.py        database, extension, roles
+views.py            the public views as the database has them, kept for the reference; meanings.py: what it does not say itself
 sql/                queries.sql, vee.sql and the numbered migrations
 """
