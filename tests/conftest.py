@@ -34,6 +34,12 @@ def seed_of_session() -> int:
 
 
 @pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as they must be, also where whoever runs several processes says how wide its own terminal is."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """Commands run inside a test set up logging for a process of their own."""
     root = logging.getLogger()
