@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def stack_up() -> None:
         asyncio.run(prepare(state.superuser_url, "meterwarden", _passwords(state)))
     except stack.StackError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(words('next: eval "$(meterwarden stack env)"', '下一步: eval "$(meterwarden stack env)"'))
+    program = "meterwarden" if shutil.which("meterwarden") else Path(sys.executable).with_name("meterwarden")
+    click.echo(words(f'next: eval "$({program} stack env)"', f'下一步: eval "$({program} stack env)"'))
 
 
 @stack_group.command("down", help=both("Stop the servers that `stack up` started.", "停止由 `stack up` 启动的服务器。"))
