@@ -134,6 +134,7 @@ async def test_the_ten_minutes_of_the_readme_end_in_a_flagged_unit(tmp_path: Pat
     await asyncio.to_thread(programs, print)
     async with shell(tmp_path) as newcomer:
         outputs = [await done(newcomer, step) for step in STEPS]
+        service = await newcomer.run("kill -0 $! 2> /dev/null && echo runs || echo has ended\n")
         left = [*tmp_path.glob("state/*.json")]
 
     everything = "\n".join(outputs)
@@ -141,4 +142,4 @@ async def test_the_ten_minutes_of_the_readme_end_in_a_flagged_unit(tmp_path: Pat
     assert re.search(r"OFFICE-1 +\| E1 +\| 1200\.000000 \| kWh", everything)
     assert re.search(r"OFFICE-1 .* exceeded .* SAMPLE-OFFICE \(sample\)", everything)
     assert re.search(r"MeterwardenQuotaExceeded .*OFFICE-1 is over its quota .* active", everything)
-    assert [] == left
+    assert ("has ended\n", []) == (service, left)
