@@ -22,6 +22,7 @@ from ingest.commands.exchange import exchange
 from ingest.commands.findings import findings
 from ingest.commands.gateway import gateway_group
 from ingest.commands.quarantine import quarantine
+from ingest.commands.quota import quota
 from ingest.commands.rebuild import rebuild
 from ingest.commands.registry import registry
 from ingest.commands.root import LANG, Root
@@ -32,13 +33,13 @@ from ingest.words import LANGUAGES, both, note, translated, words
 SIMULATOR: Final = {"simulate": "simulators.cli", "replay": "simulators.commands.replay", "verify": "simulators.commands.verify"}
 """Commands of the simulator, and the module each is in: loaded when asked for, because the service runs without its libraries."""
 COMMANDS: Final = (
-    run, drain, migrate_command, bootstrap, registry, gateway_group, quarantine, edit, exchange, findings, rebuild, stack_group,
-    demo, check, config, completion,
+    run, drain, migrate_command, bootstrap, registry, gateway_group, quota, quarantine, edit, exchange, findings, rebuild,
+    stack_group, demo, check, config, completion,
 )  # fmt: skip
 GROUPS: Final = {
     both("Run the service", "运行服务"): ("run", "check", "config", "drain"),
     both("Set up", "安装与初始化"): ("bootstrap", "migrate", "registry", "gateway", "completion"),
-    both("Daily work with readings", "日常数据工作"): ("findings", "quarantine", "edit", "exchange", "rebuild"),
+    both("Daily work with readings", "日常数据工作"): ("quota", "findings", "quarantine", "edit", "exchange", "rebuild"),
     both("Try out and measure", "试用与测试"): ("demo", "stack", "simulate", "replay", "verify"),
 }
 """Who uses which command, in the order of the help."""

@@ -28,6 +28,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "findings acknowledge": ("findings acknowledge 4f2a --author li --reason 'plumber is called'",),
     "findings close": ("findings close 4f2a --author li --reason 'valve replaced'",),
     "findings reopen": ("findings reopen 4f2a --author li --reason 'drips again'",),
+    "quota list": ("quota list --level exceeded", "quota list --institution SCHOOL-1 --all --json"),
     "quarantine list": (f"quarantine list --meter {METER} --since 2026-10-01", "quarantine list --state all --json"),
     "quarantine show": ("quarantine show 17",),
     "quarantine replay": ("quarantine replay --reason unknown_meter", "quarantine replay 17 18"),

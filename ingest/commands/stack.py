@@ -3,12 +3,14 @@
 import asyncio
 import json
 import shlex
+import shutil
+import sys
 from pathlib import Path
 
 import click
 
 from ingest import stack
-from ingest.alerts import rules
+from ingest.alerts import rules, without_waiting
 from ingest.commands.progress import json_option, say
 from ingest.storage.bootstrap import prepare
 from ingest.words import both, words
@@ -25,11 +27,12 @@ def stack_group() -> None:
 def stack_up() -> None:
     """Start the servers and prepare a database on them."""
     try:
-        state = stack.stack_up(say, rules=rules())
+        state = stack.stack_up(say, rules=without_waiting(rules()))
         asyncio.run(prepare(state.superuser_url, "meterwarden", _passwords(state)))
     except stack.StackError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(words('next: eval "$(meterwarden stack env)"', '下一步: eval "$(meterwarden stack env)"'))
+    program = "meterwarden" if shutil.which("meterwarden") else Path(sys.executable).with_name("meterwarden")
+    click.echo(words(f'next: eval "$({program} stack env)"', f'下一步: eval "$({program} stack env)"'))
 
 
 @stack_group.command("down", help=both("Stop the servers that `stack up` started.", "停止由 `stack up` 启动的服务器。"))
@@ -57,7 +60,14 @@ def stack_env(json_wanted: bool) -> None:
         pairs = (word.partition("=") for word in shlex.split(exports, comments=True) if "=" in word)
         click.echo(json.dumps({name: value for name, _, value in pairs}))
     else:
-        click.echo(exports, nl=False)
+        click.echo(exports + _path(), nl=False)
+
+
+def _path() -> str:
+    """A line that lets the shell find the servers' clients and this program, where the machine has none of its own."""
+    servers = stack.programs(lambda line: click.echo(line, err=True))
+    places = (servers.mosquitto_pub.parent, servers.postgres_bin, Path(sys.executable).parent)
+    return f'export PATH="$PATH":{shlex.quote(":".join(map(str, places)))}\n'
 
 
 def _passwords(state: stack.State) -> Path:

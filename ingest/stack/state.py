@@ -10,10 +10,12 @@ from signal import Signals
 from ingest.stack import places
 from ingest.stack.errors import StackError
 from ingest.stack.mosquitto import INGEST_USER, SIMULATOR_USER
+from ingest.stack.ports import free_port
 from ingest.stack.process import Process
 from ingest.stack.server import STOP_SECONDS, Server
 from ingest.stack.stack import NO_RULES, Stack
 
+INTERVAL = "5s"  # somebody is watching
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -52,6 +54,8 @@ class State:
     simulator_password_file: str
     prometheus_url: str
     alertmanager_url: str
+    http_port: int = 9464
+    """Where Prometheus looks for the service."""
 
 
 def stack_up(say: Callable[[str], None], rules: str = NO_RULES) -> State:
@@ -100,7 +104,10 @@ def stack_state() -> State | None:
 
 
 def stack_env(state: State) -> str:
-    """Shell lines that point the service, the simulator and the tests at this stack: eval "$(meterwarden stack env)"."""
+    """Shell lines that point the service, the simulator and the tests at this stack: eval "$(meterwarden stack env)".
+
+    The service is to serve its metrics where Prometheus looks for them.
+    """
     variables = {
         "METERWARDEN_SUPERUSER_URL": state.superuser_url,
         "METERWARDEN_BROKER__HOST": "127.0.0.1",
@@ -110,6 +117,7 @@ def stack_env(state: State) -> str:
         "METERWARDEN_SIMULATOR_PORT": str(state.broker_port),
         "METERWARDEN_SIMULATOR_USERNAME": SIMULATOR_USER,
         "METERWARDEN_SIMULATOR_PASSWORD_FILE": state.simulator_password_file,
+        "METERWARDEN_HTTP__PORT": str(state.http_port),
         "METERWARDEN_PROMETHEUS_URL": state.prometheus_url,
         "METERWARDEN_ALERTMANAGER_URL": state.alertmanager_url,
     }
@@ -117,7 +125,7 @@ def stack_env(state: State) -> str:
 
 
 def _start(path: Path, say: Callable[[str], None], rules: str) -> State:
-    stack = Stack.create(say=say, linger=True, rules=rules).up()
+    stack = Stack.create(say=say, linger=True, rules=rules, evaluation_interval=INTERVAL, scrape_interval=INTERVAL).up()
     try:
         state = _remember(stack, path)
     except BaseException:
@@ -128,12 +136,14 @@ def _start(path: Path, say: Callable[[str], None], rules: str) -> State:
 
 
 def _remember(stack: Stack, path: Path) -> State:
-    state = _describe(stack)
+    state = _describe(stack, free_port())
+    assert stack.prometheus is not None
+    stack.prometheus.scrape("meterwarden", state.http_port)
     places.write_secret(path, json.dumps(asdict(state), indent=2) + "\n")
     return state
 
 
-def _describe(stack: Stack) -> State:
+def _describe(stack: Stack, http_port: int) -> State:
     assert stack.prometheus is not None
     assert stack.alertmanager is not None
     return State(
@@ -146,6 +156,7 @@ def _describe(stack: Stack) -> State:
         simulator_password_file=str(stack.password_file(SIMULATOR_USER)),
         prometheus_url=f"http://127.0.0.1:{stack.prometheus.port}",
         alertmanager_url=f"http://127.0.0.1:{stack.alertmanager.port}",
+        http_port=http_port,
     )
 
 

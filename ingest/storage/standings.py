@@ -1,13 +1,34 @@
 """How every institution stands now: the running period of each kind and the one before it."""
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from psycopg.rows import dict_row
 
-from ingest.storage.connection import Connection
+from ingest.settings import DatabaseSettings
+from ingest.storage.connection import Connection, connected
 from ingest.storage.queries import QUERIES
 from schemas.quota import QuotaAlert
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which standings: of an institution, at a level, of every period or the running and the last alone; at most so many."""
+
+    institution: str | None = None
+    level: str | None = None
+    everything: bool = False
+    most: int = 50
+
+
+async def standings_listed(settings: DatabaseSettings, wanted: Wanted) -> list[Row]:
+    """Rows of view meterwarden.quota_status, the largest share of its allowance first. Raises Unavailable."""
+    async with connected(settings) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(QUERIES["standings_listed"], asdict(wanted))
+        return await cursor.fetchall()
 
 
 async def current_standings(connection: Connection, now: datetime) -> tuple[QuotaAlert, ...]:

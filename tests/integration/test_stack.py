@@ -205,6 +205,8 @@ def test_a_lingering_stack_is_found_used_and_ended_by_other_processes(open_direc
     with psycopg.connect(environment["METERWARDEN_SUPERUSER_URL"]) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     run = Path(environment["METERWARDEN_BROKER__PASSWORD_FILE"]).parents[1]
+    scraped = json.loads((run / "prometheus" / "targets" / "meterwarden.json").read_text())
+    assert scraped[0]["targets"] == [f"127.0.0.1:{environment['METERWARDEN_HTTP__PORT']}"]
     assert "True" in _stack_command(open_directory, "stack_down(print)")
     assert not run.exists()
     assert _processes_below(run) == []

@@ -814,6 +814,13 @@ WHERE (status.period_kind = 'month' AND status.period_start >= date_trunc('month
    OR (status.period_kind = 'year' AND status.period_start >= date_trunc('year', %(today)s::date) - interval '1 year')
 ORDER BY status.institution, status.indicator, status.period_kind, status.period_start
 
+-- name: standings_listed
+-- The periods that run today, and the ones before them, or every one there is.
+SELECT * FROM meterwarden.quota_status
+WHERE (%(institution)s::text IS NULL OR institution = %(institution)s) AND (%(level)s::text IS NULL OR level = %(level)s)
+  AND (%(everything)s::bool OR period_end >= date_trunc(period_kind, now())::date)
+ORDER BY used_ratio DESC NULLS LAST, institution, indicator, period_start DESC LIMIT %(most)s
+
 -- name: regions
 -- The region of every institution, by their codes.
 SELECT institution.code, region.code FROM metering.institution JOIN metering.region USING (region)
