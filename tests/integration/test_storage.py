@@ -86,6 +86,15 @@ async def test_a_dry_run_says_what_would_be_dropped_and_drops_nothing(settled: D
     assert (None, START) == (await _since(settled), await _oldest(settled))
 
 
+async def test_the_instant_never_goes_back_and_what_a_crash_left_is_dropped(settled: Database) -> None:
+    """The instant was committed, the chunks are still there, and the setting has been raised since."""
+    await settled.run("UPDATE metering.retention SET raw_kept_since = %s", SINCE)
+    kept = await _kept(settled, StorageSettings(raw_retention_days=120))
+
+    assert (SINCE, 4) == (kept.raw_kept_since, kept.dropped)
+    assert (SINCE, SINCE - timedelta(weeks=4)) == (await _since(settled), await _oldest(settled))
+
+
 async def test_what_is_not_settled_is_not_dropped(database: Database, tmp_path: Path) -> None:
     """Marks hold readings back, then days to be validated; once both are done the chunks go."""
     await _season(database, tmp_path)
