@@ -12,7 +12,7 @@ SELECT pid,
        set_config('tcp_keepalives_interval', '5', false),
        set_config('tcp_keepalives_count', '3', false),
        set_config('tcp_user_timeout', '30s', false),
-       -- late readings of many meters in a chunk of the columnstore: beyond 100,000 rows they would be refused, again and again
+       -- a round that rewrites hours in the columnstore unpacks them: beyond 100,000 rows it would be refused, again and again
        set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', false)
 FROM pg_stat_activity
 WHERE pid = pg_backend_pid()
