@@ -28,17 +28,18 @@ from ingest.commands.registry import registry
 from ingest.commands.root import LANG, Root
 from ingest.commands.run import run
 from ingest.commands.stack import stack_group
+from ingest.commands.storage import storage
 from ingest.words import LANGUAGES, both, note, translated, words
 
 SIMULATOR: Final = {"simulate": "simulators.cli", "replay": "simulators.commands.replay", "verify": "simulators.commands.verify"}
 """Commands of the simulator, and the module each is in: loaded when asked for, because the service runs without its libraries."""
 COMMANDS: Final = (
-    run, drain, migrate_command, bootstrap, registry, gateway_group, quota, quarantine, edit, exchange, findings, rebuild,
+    run, drain, migrate_command, bootstrap, registry, gateway_group, quota, quarantine, edit, exchange, findings, rebuild, storage,
     stack_group, demo, check, config, completion,
 )  # fmt: skip
 GROUPS: Final = {
     both("Run the service", "运行服务"): ("run", "check", "config", "drain"),
-    both("Set up", "安装与初始化"): ("bootstrap", "migrate", "registry", "gateway", "completion"),
+    both("Set up", "安装与初始化"): ("bootstrap", "migrate", "storage", "registry", "gateway", "completion"),
     both("Daily work with readings", "日常数据工作"): ("quota", "findings", "quarantine", "edit", "exchange", "rebuild"),
     both("Try out and measure", "试用与测试"): ("demo", "stack", "simulate", "replay", "verify"),
 }

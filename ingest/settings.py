@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, m
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest.metering.calendar import HOUR_US
+from ingest.metering.channel import SECOND_GAP_LIMIT_US
 from schemas.topics import INTAKE_FILTERS
 
 DAY_SECONDS = 86_400
+SECOND_GAP_LIMIT_DAYS = SECOND_GAP_LIMIT_US // (24 * HOUR_US)
 MIB = 1024 * 1024
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -190,6 +192,19 @@ class QuarantineSettings(Part):
         return timedelta(days=self.max_age_days)
 
 
+class StorageSettings(Part):
+    """How `meterwarden storage` keeps what is stored: chunks, columnstore, retention. The service itself does not act on it."""
+
+    columnstore: bool = True
+    """Where TimescaleDB is the community edition: chunks of readings and of hours go into the columnstore."""
+    columnstore_after_days: Annotated[int, Field(ge=1, le=36_500)] = 60
+    """How long after its end a chunk goes there. Beyond intake.accept_days_back no reading comes for it any more."""
+    raw_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    """How long readings are kept. Not set: for ever. Whole chunks go, and only settled ones; what was derived from them stays."""
+    reading_chunk_weeks: Annotated[int, Field(ge=1, le=52)] = 1
+    """Length of the chunks of readings that are yet to be made."""
+
+
 class HttpSettings(Part):
     """/metrics, /livez, /readyz."""
 
@@ -212,6 +227,7 @@ class Settings(BaseSettings):
     quota: QuotaSettings = QuotaSettings()
     canary: CanarySettings = CanarySettings()
     quarantine: QuarantineSettings = QuarantineSettings()
+    storage: StorageSettings = StorageSettings()
     http: HttpSettings = HttpSettings()
     shutdown_grace_seconds: Seconds = 20
 
@@ -222,6 +238,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"broker.receive_maximum ({self.broker.receive_maximum}) must be at least twice batch.messages "
                 f"({self.batch.messages}), or a batch never fills while another is written"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def what_may_still_come_is_kept(self) -> Self:
+        """A repeated reading is recognised, and a late one settled, only where the others are still there."""
+        kept, least = self.storage.raw_retention_days, self.intake.accept_days_back + SECOND_GAP_LIMIT_DAYS
+        if kept is not None and kept < least:
+            raise ValueError(
+                f"storage.raw_retention_days ({kept}) must be at least intake.accept_days_back and {SECOND_GAP_LIMIT_DAYS} days "
+                f"({least:g}), or a repeated reading is stored again"
             )
         return self
 

@@ -11,7 +11,7 @@ import psycopg
 from pydantic import SecretStr
 
 from ingest.settings import DatabaseSettings
-from ingest.stack import Stack
+from ingest.stack import Postgres, Stack
 from ingest.storage.bootstrap import ROLES
 
 ROOT = Path(__file__).parent.parent
@@ -47,5 +47,10 @@ class Database:
 
 def database_of(stack: Stack, name: str) -> Database:
     """The URLs of a database on the stack's server."""
-    owner, writer, reader = (stack.postgres.url(name, role, PASSWORDS[role]) for role in ROLES)
-    return Database(name, stack.postgres.url(name), owner, writer, reader)
+    return database_on(stack.postgres, name)
+
+
+def database_on(postgres: Postgres, name: str) -> Database:
+    """The URLs of a database on any server that knows the roles by `PASSWORDS`."""
+    owner, writer, reader = (postgres.url(name, role, PASSWORDS[role]) for role in ROLES)
+    return Database(name, postgres.url(name), owner, writer, reader)

@@ -38,6 +38,9 @@ SETTINGS: Final[dict[str, str]] = {
         "within_seconds 至少为 every_seconds 的两倍,否则一次自检迟到即失去就绪",
     "broker.receive_maximum ({given}) must be at least twice batch.messages ({messages}), or a batch never fills while another is "
     "written": "broker.receive_maximum ({given}) 至少为 batch.messages ({messages}) 的两倍,否则写入一批时下一批无法填满",
+    "storage.raw_retention_days ({kept}) must be at least intake.accept_days_back and {gap} days ({least}), or a repeated "
+    "reading is stored again":
+        "storage.raw_retention_days ({kept}) 至少为 intake.accept_days_back 加 {gap} 天({least}),否则重复的读数会再次入库",
     "time zone {zone} is not known: use an IANA name such as Asia/Shanghai": "时区 {zone} 未知: 请用 IANA 名称,如 Asia/Shanghai",
     "time zone {zone} is not supported: its local full hours move against UTC within a year":
         "不支持时区 {zone}: 其整点在一年内相对 UTC 移动",

@@ -40,7 +40,7 @@ def migrate_command(url: str, password_file: Path | None, check: bool, json_want
     """Migrate, or say what is missing."""
     try:
         with step("migrating", "正在迁移"):
-            names = asyncio.run(_migrate(_with_password(url, password_file), check=check))
+            names = asyncio.run(_migrate(with_password(url, password_file), check=check))
     except MigrationFault as error:
         raise click.ClickException(str(error)) from error
     except psycopg.Error as error:
@@ -103,7 +103,7 @@ def bootstrap(superuser_url: str, superuser_password_file: Path | None, database
     """Prepare a database."""
     try:
         with step("preparing the database", "正在准备数据库"):
-            superuser = _with_password(superuser_url, superuser_password_file)
+            superuser = with_password(superuser_url, superuser_password_file)
             prepared = asyncio.run(prepare(superuser, database, passwords.absolute()))
     except psycopg.Error as error:
         advice = words("Check --superuser-url, and that the server has TimescaleDB 2.19 or newer.",
@@ -121,6 +121,6 @@ def bootstrap(superuser_url: str, superuser_password_file: Path | None, database
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
-def _with_password(url: str, file: Path | None) -> str:
+def with_password(url: str, file: Path | None) -> str:
     """The connection string, with the password in the file."""
     return url if file is None else make_conninfo(url, password=file.read_text(encoding="utf-8").strip())

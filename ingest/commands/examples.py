@@ -14,6 +14,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "completion": ("completion bash",),
     "drain": ("drain", "drain --last"),
     "migrate": ("migrate --url postgresql://meterwarden_owner@db/meterwarden --check",),
+    "storage": ("storage --url postgresql://meterwarden_owner@db/meterwarden --dry-run",),
     "bootstrap": ("bootstrap --superuser-url postgresql://postgres@db/postgres --passwords /etc/meterwarden/passwords",),
     "registry import": ("registry import examples/one-school --dry-run", "registry import examples/one-school"),
     "gateway add": (

@@ -4,6 +4,7 @@ from typing import Final
 
 from ingest.settings import DatabaseSettings
 from ingest.storage.connection import connected
+from ingest.storage.queries import QUERIES
 
 DERIVED: Final = {
     "day_state": "day", "consumption_hour": "hour", "consumption_day": "day", "consumption_month": "month",
@@ -44,6 +45,7 @@ async def forget_and_mark(settings: DatabaseSettings) -> int:
     remembered until they are derived again, so that those which come out otherwise are on record.
     """
     async with connected(settings) as connection:
+        await connection.execute(QUERIES["raw_kept_since"])  # holds off retention, which would drop what is to be derived again
         ((day, at),) = await (await connection.execute(FIRST_DAY)).fetchall()
         await connection.execute(
             """INSERT INTO metering.forgotten_day

@@ -235,3 +235,14 @@ def test_the_socket_is_not_stopped_before_a_batch_is_full(environment: Environme
     else:
         expected = "METERWARDEN_BATCH: Value error, uncommitted_bytes must not lie below bytes, or a batch never fills"
         assert [expected] == _wrong()
+
+
+def test_readings_are_kept_as_long_as_late_ones_may_come(environment: Environment) -> None:
+    """The accept window and the second gap limit; one day less is refused, and by default they are kept for ever."""
+    assert Settings().storage.raw_retention_days is None
+    environment(STORAGE__RAW_RETENTION_DAYS="48")
+    assert 48 == Settings().storage.raw_retention_days
+
+    environment(STORAGE__RAW_RETENTION_DAYS="47")
+    assert ["storage.raw_retention_days (47) must be at least intake.accept_days_back and 3 days (48), or a repeated reading is "
+            "stored again"] == _wrong()  # fmt: skip

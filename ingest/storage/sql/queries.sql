@@ -11,7 +11,9 @@ SELECT pid,
        set_config('tcp_keepalives_idle', '10', false),
        set_config('tcp_keepalives_interval', '5', false),
        set_config('tcp_keepalives_count', '3', false),
-       set_config('tcp_user_timeout', '30s', false)
+       set_config('tcp_user_timeout', '30s', false),
+       -- a round that rewrites hours in the columnstore unpacks them: beyond 100,000 rows it would be refused, again and again
+       set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', false)
 FROM pg_stat_activity
 WHERE pid = pg_backend_pid()
 
@@ -284,7 +286,8 @@ SELECT * FROM (
 WHERE old_final IS NOT NULL ORDER BY channel, at
 
 -- name: raw_kept_since
-SELECT nullif(raw_kept_since, '-infinity') FROM metering.retention
+-- Locked, so that no reading goes while a transaction that counts on it runs: retention waits, and who comes after it reads anew.
+SELECT nullif(raw_kept_since, '-infinity') FROM metering.retention FOR SHARE
 
 -- name: registers_of_meter
 SELECT channel.channel, channel.register, channel.unit, channel.decimals, version.register_digits
