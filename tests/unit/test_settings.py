@@ -244,5 +244,5 @@ def test_readings_are_kept_as_long_as_late_ones_may_come(environment: Environmen
     assert 48 == Settings().storage.raw_retention_days
 
     environment(STORAGE__RAW_RETENTION_DAYS="47")
-    assert ["storage.raw_retention_days (47) must be at least intake.accept_days_back and 3 days (48), or a repeated reading is "
-            "stored again"] == _wrong()  # fmt: skip
+    assert [("storage.raw_retention_days (47) must be at least intake.accept_days_back and 3 days (48), or a repeated reading is "
+            "stored again")] == _wrong()  # fmt: skip
