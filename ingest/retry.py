@@ -8,6 +8,9 @@ from typing import Final
 
 from ingest.tls import explained
 
+CANCEL_AGAIN_SECONDS: Final = 1.0
+"""Long enough for a goodbye that is answered."""
+
 Well = Callable[[], None]
 """Says that all is well: the next fault is the first of its row."""
 
@@ -57,14 +60,19 @@ async def apart(work: Coroutine[object, object, None]) -> None:
     """Do `work` in a task of its own, so that being cancelled always wins over what the work raises while it ends.
 
     A client that fails while it says goodbye, or a TaskGroup of which a child fails while it is cancelled, puts its error in the
-    place of the cancellation; a loop that catches the error and tries again would live on for ever.
+    place of the cancellation; a loop that catches the error and tries again would live on for ever. And `asyncio.wait_for` of
+    Python 3.11, with which aiomqtt waits, loses a cancellation that comes together with the answer: it is repeated until the work
+    has ended.
     """
     task = asyncio.create_task(work)
     try:
         await asyncio.wait({task})
     except asyncio.CancelledError:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=CANCEL_AGAIN_SECONDS)
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody calls it forgotten
         raise
     task.result()
 

@@ -17,7 +17,7 @@ from ingest.broker.client import client
 from ingest.errors import Reason, Rejection, Unavailable
 from ingest.formats.status_v1 import ConnectorState, GatewayState, decode_charger, decode_gateway
 from ingest.metrics import Metrics
-from ingest.retry import Well, persist_in
+from ingest.retry import Well, apart, persist_in
 from ingest.settings import Settings
 from ingest.storage.registry import registry_version
 from ingest.storage.statuses import keep
@@ -53,7 +53,7 @@ class Statuses:
             await self._subscribe(broker)
             well()
             tasks.create_task(self._keep_all(broker), name="meterwarden.statuses.keep")
-            tasks.create_task(self._ask_again(broker), name="meterwarden.statuses.ask")
+            tasks.create_task(apart(self._ask_again(broker)), name="meterwarden.statuses.ask")
 
     async def _subscribe(self, broker: aiomqtt.Client) -> None:
         """The broker answers with every retained state, whether it sent them before or not."""
