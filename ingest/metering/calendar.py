@@ -34,11 +34,6 @@ def moment(at: Instant) -> datetime:
     return EPOCH + timedelta(microseconds=at)
 
 
-def utc_hour(at: Instant) -> int:
-    """Hours since 1970-01-01T00:00Z, as marks name them."""
-    return at // HOUR_US
-
-
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """The local calendar of one zone between 2000 and 2100."""

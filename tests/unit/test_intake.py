@@ -15,7 +15,7 @@ from ingest.errors import STAGE_OF, Reason, Stage
 from ingest.formats import native_v1
 from ingest.intake import AcceptWindow, assess
 from ingest.messages import Assessed, Message, Row, SessionRow
-from ingest.metering.calendar import HOUR_US, Instant, instant, utc_hour
+from ingest.metering.calendar import HOUR_US, Instant, instant
 from ingest.metering.registers import INTEGER_LIMIT
 from ingest.registry import RegisteredMeter, Registry
 from schemas.reading import MAX_READINGS
@@ -618,11 +618,6 @@ def test_outcomes_come_in_the_order_of_the_batch() -> None:
     batch = [_message(topic, payload) for topic, payload in ((E1, _reading(1)), ("x", b""), (W1, b""), (E1, _reading(2)))]
 
     assert batch == [assessed.message for assessed in assess(batch, REGISTRY, WINDOW, MAX_PAYLOAD_BYTES)]
-
-
-def test_hours_of_marks_count_from_1970() -> None:
-    """Before and after the epoch alike, rounded down."""
-    assert [-1, 0, 0, 1] == [utc_hour(at) for at in (-1, 0, HOUR_US - 1, HOUR_US)]
 
 
 # Hostile payloads, written for this test
