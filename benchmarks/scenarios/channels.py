@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
+from ingest.metering.calendar import instant
+
 METERS_EACH: Final = 11
 """Of an institution: a main meter and ten below it, about the mean of a city."""
 MARKED_ROWS: Final = 5_000
@@ -38,8 +40,9 @@ READINGS: Final = """
          generate_series(%(low)s::int, %(high)s::int) AS channel
 """
 MARKS: Final = """
-    INSERT INTO metering.mark (channel, utc_hour)
-    SELECT array_agg(channel), array_agg(hour)
+    INSERT INTO metering.mark (channel, utc_hour, from_us, until_us)
+    SELECT array_agg(channel), array_agg(hour), array_agg(greatest(%(first_us)s::bigint, hour * 3600000000::bigint)),
+           array_agg(least(%(until_us)s::bigint, (hour + 1) * 3600000000::bigint) - 1)
     FROM unnest(%(hours)s::int[]) AS hour, generate_series(%(low)s::int, %(high)s::int) AS channel
     GROUP BY hour, channel / %(rows)s::int ORDER BY hour
 """
@@ -62,11 +65,12 @@ async def add_readings(
 ) -> None:
     """One reading a channel and step, all channels at an instant before the next one, and the marks of the hours they are in.
 
-    `MARKS` are as intake leaves them: hour after hour, a batch each. `ENDS` marks first and last hour of a channel together, which
-    is enough to have all between settled at once.
+    `MARKS` are as intake leaves them: hour after hour, a batch each, with the instants of its readings. `ENDS` marks first and last
+    hour of a channel together, which is enough to have all between settled at once.
     """
     given = {"low": channels.start, "high": channels.stop - 1, "first": first, "until": until, "step": step, "rows": MARKED_ROWS}
     hours = list(range(int(first.timestamp()) // 3600, int((until - step).timestamp()) // 3600 + 1))
     async with owner.transaction():
         await owner.execute(READINGS, given)
-        await owner.execute(marks, {**given, "hours": hours})
+        instants = {"first_us": instant(first), "until_us": instant(until)}
+        await owner.execute(marks, {**given, **instants, "hours": hours})
