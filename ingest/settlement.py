@@ -94,7 +94,9 @@ async def _settle_round(connection: Connection, now: datetime, channel_hours: in
 
 def _span(channel: Channel, marked: Marked) -> Span:
     """The local days that marked UTC hours touch."""
-    return Span(channel.calendar.day(marked.first_hour * HOUR_US), channel.calendar.day((marked.last_hour + 1) * HOUR_US - 1))
+    first, end = channel.calendar.day_and_end(marked.first_hour * HOUR_US)
+    last = (marked.last_hour + 1) * HOUR_US - 1
+    return Span(first, first if last < end else channel.calendar.day(last))
 
 
 def _kept(span: Span, first: Day | None) -> Span | None:
@@ -108,18 +110,26 @@ def _closed_spans(
     channels: Mapping[int, Channel], spans: Mapping[int, Span], settled: Mapping[int, Settled], now: datetime
 ) -> dict[int, vee_store.Span]:
     """The days of channels that were marked or written again, where they begin before the local day of `now`."""
-    found = {}
+    found, today = {}, _days_at(channels, instant(now))
     for number, span in spans.items():
         written = settled[number].replaced.day_from
         first = span.first - 1 if written is None else min(span.first, written)
-        if first < channels[number].calendar.day(instant(now)):
+        if first < today[number]:
             found[number] = vee_store.Span(first, span.last)
     return found
 
 
 def _open_days(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]:
     """The first local day of each channel that may still be written without a record; those before it are closed."""
-    return {number: channel.calendar.day(instant(now) - CLOSED_AFTER_US) for number, channel in channels.items()}
+    return _days_at(channels, instant(now) - CLOSED_AFTER_US)
+
+
+def _days_at(channels: Mapping[int, Channel], at: Instant) -> dict[int, Day]:
+    """The local day of each channel at one instant."""
+    days: dict[str, Day] = {}
+    for calendar_ in {id(channel.calendar): channel.calendar for channel in channels.values()}.values():
+        days[calendar_.timezone] = calendar_.day(at)
+    return {number: days[channel.calendar.timezone] for number, channel in channels.items()}
 
 
 async def _settle_channels(

@@ -8,7 +8,6 @@ register at its last value and re-anchors on the new one's first. Readings come 
 clock, no order of arrival. So any permutation of the same readings gives the same steps.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -43,8 +42,7 @@ StepKind = Literal["normal", "rollover", "catch_up", "reset", "unexplained"]
 IgnoredKind = Literal["dip", "spike", "unexplained"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """From one counted reading to the next. `advance` is what the register advanced by; None: nobody can say.
 
     A reset register has advanced by at least what it shows since it began at zero; what came before the reset is lost. One that
@@ -63,8 +61,7 @@ class Step:
         return self.start.read_at if self.still_since is None else self.still_since
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A reading that does not count, and the anchor it did not connect to."""
 
     kind: IgnoredKind
@@ -72,8 +69,7 @@ class Ignored:
     anchor: Counted
 
 
-@dataclass(frozen=True, slots=True)
-class Exchanged:
+class Exchanged(NamedTuple):
     """A declared exchange, and the reading before it."""
 
     exchange: Exchange

@@ -1,4 +1,4 @@
-"""What settlement reads and writes in its one transaction: marks, states, readings; hours, days, rollups."""
+"""What settlement reads and writes in its one transaction: marks, states, readings; hours and days."""
 
 import struct
 from collections import defaultdict
@@ -10,13 +10,13 @@ from typing import Any, Final, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from ingest.metering.bookings import DayTally, Tally
 from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar, instant, moment
 from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Exchange, Version
 from ingest.metering.consumption import Settled
 from ingest.metering.profile import LIKE_DAYS_BACK_US
 from ingest.metering.resume import State
 from ingest.metering.steps import Counted, Fold
+from ingest.metering.tallies import DayTally, Tally
 from ingest.storage import binary
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
@@ -143,17 +143,18 @@ def _by_day(spans: Mapping[int, Span]) -> dict[str, Any]:
 def _state(row: Sequence[Any]) -> State:
     _, _, anchor_us, anchor_value, suspects, *sums = row
     day = DayTally(Tally(sums[3], sums[5], sums[6]), sums[4], Tally(*sums[7:10]), Tally(*sums[10:13]))
-    pairs = tuple(Counted(*pair) for pair in zip(suspects[::2], suspects[1::2], strict=True))
+    pairs = tuple(map(Counted, suspects[::2], suspects[1::2])) if suspects else ()
     return State(Fold(Counted(anchor_us, anchor_value), sums[13], pairs), Tally(*sums[0:3]), day)
 
 
 async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant]]) -> dict[int, list[Counted]]:
     """The readings that count of each channel from one instant (None: from the first) up to another, in order."""
+    begins = [MIN_READ_AT if begin is None else begin for begin, _ in spans.values()]
+    ends = [end for _, end in spans.values()]
     parameters = {
-        "channel": binary.array(spans),
-        "from": binary.array(MIN_READ_AT if begins is None else begins for begins, _ in spans.values()),
-        "until": binary.array(until for _, until in spans.values()),
-    }
+        "channel": binary.array(spans), "from": binary.array(begins), "until": binary.array(ends),
+        "earliest": moment(min(begins, default=MIN_READ_AT)), "latest": moment(max(ends, default=MIN_READ_AT)),
+    }  # fmt: skip
     cursor = await connection.execute(QUERIES["settling_readings"], parameters, binary=True)
     found: dict[int, list[Counted]] = {channel: [] for channel in spans}
     for channel, read_at, value in await cursor.fetchall():
@@ -201,8 +202,6 @@ async def write(connection: Connection, settled: Mapping[int, Settled], open_day
         await _delete_stale(connection, what)
         await connection.execute(QUERIES[f"upsert_{what}s"])
     await connection.execute(QUERIES["mark_later_silences"])
-    await connection.execute(QUERIES["roll_up_months"])
-    await connection.execute(QUERIES["roll_up_years"])
 
 
 async def _delete_stale(connection: Connection, what: str) -> None:

@@ -55,6 +55,25 @@ async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(datab
     assert before == await derived(database)
 
 
+async def test_a_year_holds_what_none_of_its_months_can_claim(database: Database, tmp_path: Path) -> None:
+    """A silence too long for any shape, across a month's edge: neither month has it, the year has, and both views say so."""
+    await import_files(database, write_files(tmp_path))
+    electricity = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    hours = [*range(-4 * 24, -2 * 24 + 1), *range(5 * 24, 6 * 24 + 1)]
+    await store(database, [[(electricity, START + n * HOUR_US, 20_000 * (n + 4 * 24)) for n in hours]])
+    await settle_all(database)
+
+    assert [("2026-09-01", 960, 0, 48 * 3600), ("2026-10-01", 480, 0, 24 * 3600)] == await database.rows(
+        """SELECT month::text, amount::int, unallocated::int, measured_seconds::int FROM meterwarden.consumption_month
+           WHERE institution = 'I1' AND meter = 'E1' ORDER BY month"""
+    )
+    silence = 7 * 24 * 20
+    assert [("2026-01-01", 960 + 480 + silence, silence, 10 * 24 * 3600)] == await database.rows(
+        """SELECT year::text, amount::int, unallocated::int, measured_seconds::int FROM meterwarden.consumption_year
+           WHERE institution = 'I1' AND meter = 'E1'"""
+    )
+
+
 async def test_what_is_settled_is_not_read_again_for_what_is_newer(database: Database, tmp_path: Path) -> None:
     """The day's earlier readings are gone, unknown to settlement: a newer one goes on as if they were there, a late one cannot."""
     await import_files(database, write_files(tmp_path))

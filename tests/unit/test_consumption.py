@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.metering.bookings import DayTally, Event, Tally
+from ingest.metering.bookings import Event
 from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar, month, period, year
 from ingest.metering.channel import FIRST_GAP_LIMIT_US, SECOND_GAP_LIMIT_US, Channel, Exchange, Version
 from ingest.metering.consumption import Settled, settle
 from ingest.metering.profile import LIKE_DAYS_BACK_US, shares
 from ingest.metering.resume import Start, State, folded_until
 from ingest.metering.steps import Counted, Fold, Step, advance, exchanged
+from ingest.metering.tallies import DayTally, Tally
 
 SHANGHAI = calendar("Asia/Shanghai")
 MODULUS = 1_000_000
