@@ -22,6 +22,7 @@ from ingest.metering.resume import Start, State, folded_until
 from ingest.storage import levels as level_store
 from ingest.storage import settlement as store
 from ingest.storage import vee as vee_store
+from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection
 from ingest.storage.levels import Affected, Wanted
 from ingest.storage.settlement import Marked, Span
@@ -47,13 +48,15 @@ class Round:
         return bool(self.channels or self.standings or self.sessions)
 
 
-async def settle_round(connection: Connection, now: datetime, channel_hours: int, thresholds: Thresholds) -> Round:
+async def settle_round(
+    connection: Connection, channels: Channels, now: datetime, channel_hours: int, thresholds: Thresholds
+) -> Round:
     """Take the oldest marks and settle them; `connection` is idle, and its temporary tables are made.
 
     `now` says which local days are closed. Commits, or raises and leaves everything as it was.
     """
     with _uncollected():
-        return await _settle_round(connection, now, channel_hours, thresholds)
+        return await _settle_round(connection, channels, now, channel_hours, thresholds)
 
 
 @contextmanager
@@ -71,10 +74,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-async def _settle_round(connection: Connection, now: datetime, channel_hours: int, thresholds: Thresholds) -> Round:
+async def _settle_round(
+    connection: Connection, known: Channels, now: datetime, channel_hours: int, thresholds: Thresholds
+) -> Round:
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     marks = await store.take_marks(connection, channel_hours)
-    channels = await store.channels(connection, marks)
+    channels = await known.among(connection, marks)
     since = await store.raw_kept_since(connection)
     floors = {number: first_day(channel.calendar, since) for number, channel in channels.items()}
     marked_spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}

@@ -4,14 +4,11 @@ import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar, instant, moment
-from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Exchange, Version
+from ingest.metering.calendar import HOUR_US, Day, Instant, instant, moment
 from ingest.metering.consumption import Settled
 from ingest.metering.profile import LIKE_DAYS_BACK_US
 from ingest.metering.resume import State
@@ -21,7 +18,6 @@ from ingest.storage import binary
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
 
-MICROSECONDS: Final = 1_000_000
 POSTGRES_EPOCH_DAY: Final = date(2000, 1, 1).toordinal()
 MIN_READ_AT: Final = 0
 """Before the first day of the calendar."""
@@ -66,46 +62,6 @@ async def take_marks(connection: Connection, channel_hours: int) -> dict[int, Ma
             else:
                 marked[channel] = Marked(hour, hour, since, until)
     return marked
-
-
-async def channels(connection: Connection, numbers: Iterable[int]) -> dict[int, Channel]:
-    """The cumulative channels among some, with their versions in valid time."""
-    cursor = await connection.execute(QUERIES["settling_channels"], [binary.array(numbers)])
-    versions: dict[int, list[Version]] = defaultdict(list)
-    zones: dict[int, Calendar] = {}
-    for channel, timezone, decimals, valid_from, ratio, capacity, quantum, digits, interval_s in await cursor.fetchall():
-        zones[channel] = calendar(timezone)
-        versions[channel].append(_version(decimals, valid_from, ratio, capacity, quantum, digits, interval_s))
-    exchanges = await _exchanges(connection, list(versions))
-    return {
-        channel: Channel(channel, zones[channel], tuple(found), tuple(exchanges.get(channel, ())))
-        for channel, found in versions.items()
-    }
-
-
-async def _exchanges(connection: Connection, channels: list[int]) -> dict[int, list[Exchange]]:
-    cursor = await connection.execute(QUERIES["settling_exchanges"], [binary.array(channels)])
-    found: dict[int, list[Exchange]] = defaultdict(list)
-    for channel, *exchange in await cursor.fetchall():
-        found[channel].append(Exchange(*exchange))
-    return found
-
-
-@lru_cache(maxsize=100_000)
-def _version(
-    decimals: int, valid_from: datetime, ratio: int, capacity: Decimal, quantum: int, digits: int | None, interval_s: int
-) -> Version:
-    """Registry values in the channel's integers; the capacity is on the primary side, the register behind the ratio."""
-    resolution = 10**decimals
-    cap = capacity * BELIEVED_TIMES_RATED * 1000 / ratio * resolution
-    return Version(
-        valid_from=instant(valid_from),
-        scale=ratio * 10 ** (3 - decimals),
-        cap_per_hour=int(cap.to_integral_value(rounding="ROUND_CEILING")),
-        quantum=max(quantum * resolution // 1000, 1),
-        modulus=None if digits is None else 10**digits * resolution,
-        interval_us=interval_s * MICROSECONDS,
-    )
 
 
 async def raw_kept_since(connection: Connection) -> Instant | None:
