@@ -1,7 +1,7 @@
 """Where settlement may write: no hour or day that begins before the raw readings that are still kept.
 
 Before that instant nothing can be derived again, so what stands there stays. Months and years are sums of the days stored, which
-are all there, and are summed anew whenever one of their days changes.
+are all there.
 """
 
 from ingest.metering.calendar import Calendar, Day, Instant

@@ -46,7 +46,8 @@ class Start(NamedTuple):
     @classmethod
     def within(cls, day: Day, state: State, changed_from: Instant) -> "Start | None":
         """Behind the newest state's last reading, if nothing up to there has changed."""
-        return cls(day, state, state.last_read_at, is_newest=True) if changed_from > state.last_read_at else None
+        last = state.last_read_at
+        return cls(day, state, last, is_newest=True) if changed_from > last else None
 
 
 def folded_until(changed_until: Instant, newest: State | None, limit: Instant | None = None) -> Instant:

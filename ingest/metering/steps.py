@@ -124,8 +124,8 @@ def _connected(fold: Fold, step: Step, channel: Channel) -> tuple[Fold, list[Fou
         if chain is not None and caught_up is not None:
             return _followed(fold.suspects[0], chain), [caught_up, *chain]
     stands_still = step.end.value == fold.anchor.value
-    ignored = [_ignored(suspect, fold.anchor) for suspect in fold.suspects]
-    return Fold(step.end, fold.still_since if stands_still else step.end.read_at), [*ignored, step]
+    after = Fold(step.end, fold.still_since if stands_still else step.end.read_at)
+    return after, [*(_ignored(suspect, fold.anchor) for suspect in fold.suspects), step] if fold.suspects else [step]
 
 
 def _jump(fold: Fold, chain: list[Step], channel: Channel) -> Step:

@@ -42,8 +42,9 @@ async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(datab
     await store(database, [hourly])
     await settle_all(database)
 
-    assert [(31 * 24 * 20_000 * 1000, 31 * 24 * HOUR_US)] == await database.rows(
-        "SELECT amount, measured_us FROM metering.consumption_month WHERE month = '2026-10-01'"
+    assert [(31 * 24 * 20, 31 * 24 * 3600)] == await database.rows(
+        """SELECT amount::int, measured_seconds::int FROM meterwarden.consumption_month
+           WHERE month = '2026-10-01' AND register = 'energy_import_kwh' AND meter = 'E1'"""
     )
     assert [("2026-10-01", True, "exceeded", "over", 14880, 10000)] == await database.rows(
         """SELECT period_start::text, closed, level, rating, used::int, allowance::int FROM meterwarden.quota_status
@@ -72,6 +73,20 @@ async def test_a_year_holds_what_none_of_its_months_can_claim(database: Database
         """SELECT year::text, amount::int, unallocated::int, measured_seconds::int FROM meterwarden.consumption_year
            WHERE institution = 'I1' AND meter = 'E1'"""
     )
+
+
+async def test_a_settler_goes_by_the_registry_as_it_stands_in_each_round(database: Database, tmp_path: Path) -> None:
+    """A ratio entered while the settler runs holds from its next round on, though it keeps its channels between rounds."""
+    await import_files(database, write_files(tmp_path, meters=[meter("E1")]))
+    electricity = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    async with by_hand(database) as hand:
+        await hand.store([(electricity, START, 0), (electricity, START + HOUR_US, 5_000)])
+        await hand.settle()
+        await import_files(database, write_files(tmp_path, meters=[meter("E1", ratio=2)]))
+        await hand.store([(electricity, START + 2 * HOUR_US, 10_000)])
+        await hand.settle()
+    amounts = "SELECT amount FROM metering.consumption_hour ORDER BY hour"
+    assert [(10_000_000,), (10_000_000,)] == await database.rows(amounts)
 
 
 async def test_what_is_settled_is_not_read_again_for_what_is_newer(database: Database, tmp_path: Path) -> None:
