@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import random
-import secrets
 from collections.abc import AsyncIterator, Iterator
 
 import psycopg
@@ -13,7 +12,7 @@ import pytest
 from ingest.stack import Stack
 from ingest.storage.bootstrap import bootstrap
 from ingest.storage.migrate import migrate
-from tests.databases import PASSWORDS, TEMPLATE, Database, database_of
+from tests.databases import PASSWORDS, TEMPLATE, Database, cloned, database_of
 
 pytest_plugins = ["tests.accounts"]
 
@@ -80,11 +79,8 @@ def template(stack: Stack) -> str:
 @pytest.fixture
 async def database(stack: Stack, template: str) -> AsyncIterator[Database]:
     """A fresh, migrated database."""
-    name = f"test_{secrets.token_hex(4)}"
-    async with await psycopg.AsyncConnection.connect(stack.postgres.url(), autocommit=True) as connection:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield database_of(stack, name)
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    async with cloned(stack.postgres, template) as one:
+        yield one
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,6 @@
 import csv
 import random
 import re
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +17,8 @@ from ingest.stack import Stack
 from ingest.storage.migrate import migrations
 from ingest.storage.registry_csv import RegistryFault
 from ingest.storage.writer import Writer
-from tests.databases import Database, database_of
-from tests.registries import QUOTAS, channels, import_files, meter, write_files
+from tests.databases import Database, cloned
+from tests.registries import QUOTAS, channels, import_files, meter, write_files, write_lines
 from tests.settling import derived, differences, rebuild, settle_all
 
 START = instant(datetime(2026, 9, 30, 16, tzinfo=UTC))  # 1 October in Shanghai
@@ -46,11 +45,8 @@ DERIVED_FROM_TREES = ("virtual_day", "virtual_month", "gap_day", "gap_month", "s
 @pytest.fixture
 async def other(stack: Stack, template: str) -> AsyncIterator[Database]:
     """A second database, which knows from the start what the first one learns late."""
-    name = f"test_{secrets.token_hex(4)}"
-    async with await psycopg.AsyncConnection.connect(stack.postgres.url(), autocommit=True) as connection:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield database_of(stack, name)
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    async with cloned(stack.postgres, template) as one:
+        yield one
 
 
 def files(directory: Path, *, meters: Mapping[str, Any] = METERS, excludes: str = "", **more: list[Mapping[str, Any]]) -> Path:
@@ -59,10 +55,7 @@ def files(directory: Path, *, meters: Mapping[str, Any] = METERS, excludes: str 
     quotas = [*more.pop("quotas", []), {**QUOTAS[0], "excludes": excludes}, *QUOTAS[1:]]
     write_files(directory, meters=lines, quotas=quotas)
     for name, rows in more.items():
-        with (directory / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_lines(directory / f"{name}.csv", rows)
     return directory
 
 
@@ -234,10 +227,7 @@ def _late(directory: Path, change: str) -> Path:
         lines = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
         for line in lines:
             line["valid_to"] = ends if line["quota"] == "E-M" else ""
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(lines[0]))
-            writer.writeheader()
-            writer.writerows(lines)
+        write_lines(path, lines)
     return directory
 
 
