@@ -37,6 +37,8 @@ from tests.registries import QUOTAS, institution, meter, mistakes_in, write_file
         ({"timezone": "Asia/Xianning"}, "regions.csv:2: time zone 'Asia/Xianning' is not known: use an IANA name"),
         ({"timezone": "Australia/Lord_Howe"},
          "regions.csv:2: time zone 'Australia/Lord_Howe' is not supported: its local full hours"),
+        ({"institutions": [institution("meterwarden")]},
+         "institutions.csv:2: institution: .*'meterwarden' is the service's own: choose another code"),
         ({"institutions": [institution(**{"class": "office"})]}, "institutions.csv:2: class: .*'government'.*'other'.*'office'"),
         ({"institutions": [institution(area=0)]}, "denominators.csv:2: value: .*greater than 0.*'0'"),
         ({"quotas": [QUOTAS[0] | {"indicator": "gas_per_area"}]},
