@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -18,8 +19,10 @@ pytest_plugins = ["tests.accounts"]
 
 
 def pytest_configure() -> None:
-    """Before any process is started that runs tests for this one, so that all have the same seed."""
+    """Before any process is started that runs tests for this one, so that all have the same seed; no property is timed."""
     seed_of_session()
+    hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
+    hypothesis.settings.load_profile("untimed")
 
 
 def pytest_report_header() -> str:
