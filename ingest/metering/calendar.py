@@ -78,6 +78,7 @@ def year(day: Day) -> int:
     return date.fromordinal(day).year
 
 
+@lru_cache(maxsize=4096)
 def period(kind: str, day: Day) -> tuple[Day, Day]:
     """First day and end (exclusive) of the month or year that holds a day."""
     at = date.fromordinal(day)

@@ -1,11 +1,13 @@
 """Settlement on a real database: any order gives the same rows, equal to a rebuild, and exact sums."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ingest.metering.calendar import HOUR_US, instant, moment
@@ -105,6 +107,21 @@ async def test_what_is_settled_is_not_read_again_for_what_is_newer(database: Dat
     await store(database, [quarter_hours[39:40]])
     await settle_all(database)
     assert [(4 * 20_000 * 1000, HOUR_US)] == await database.rows(day), "a late reading folds its whole day again"
+
+
+async def test_a_round_looks_for_what_is_new_in_no_chunk_but_its_own(database: Database, tmp_path: Path) -> None:
+    """Years of weekly chunks would each be asked for each channel otherwise."""
+    await import_files(database, write_files(tmp_path))
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    await store(database, [[(channel, START + week * 7 * 24 * HOUR_US, week) for week in range(8)]])
+    begin, end = START + 7 * 7 * 24 * HOUR_US, START + (7 * 7 * 24 + 1) * HOUR_US
+    span = {
+        "channel": f"{{{channel}}}", "from": f"{{{begin}}}", "until": f"{{{end}}}",
+        "earliest": moment(begin), "latest": moment(end),
+    }  # fmt: skip
+    async with await psycopg.AsyncConnection.connect(database.writer_url) as connection:
+        plan = await (await connection.execute(f"EXPLAIN {QUERIES['settling_readings']}", span)).fetchall()
+    assert 1 == len(set(re.findall(r"_hyper_\d+_\d+_chunk\b", "\n".join(line for (line,) in plan))))
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin"])
