@@ -5,12 +5,14 @@ meter whose institution, gateway or code changed has several, each valid from on
 """
 
 from array import array
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple, TypeVar
 
 from ingest.metering.registers import INTEGER_LIMIT
 from schemas.registers import REGISTERS, Kind
 
+Named = TypeVar("Named")
 ABSENT: Final = -1
 USUAL_DECIMALS: Final = 3
 CANARY: Final = ("meterwarden", "electricity", "canary")
@@ -27,7 +29,7 @@ class Face(NamedTuple):
 
 
 class RegisteredMeter(NamedTuple):
-    """One version of a meter, as storage reads it. `digits` is 0 where any value may show; `channels`: name, number, decimals."""
+    """One version of a meter. `digits` is 0 where any value may show; `channels`: name, number, decimals."""
 
     institution: str
     medium: str
@@ -40,9 +42,26 @@ class RegisteredMeter(NamedTuple):
     channels: list[tuple[str, int, int]]
 
 
+class Versions(NamedTuple):
+    """Versions of meters in columns, as storage reads them: what stands at one place of each belongs to one version."""
+
+    paths: Sequence[str]
+    """`institution/medium/code`."""
+    gateways: Sequence[str | None]
+    """`institution/code`."""
+    displays: Sequence[str]
+    """Digits, and name and decimals of each register, with a blank between: `6 energy_import_kwh 3 power_kw 3`."""
+    meters: Iterable[int]
+    valid_from_us: Iterable[int]
+    valid_to_us: Iterable[int]
+    channels: Sequence[int]
+    """Of the first version's registers as its display names them, then of the second's, and so on."""
+
+
 _CANARY_METER: Final = RegisteredMeter(
     *CANARY, None, 0, -(2**63), 2**63 - 1, 0, [("energy_import_kwh", CANARY_CHANNEL, USUAL_DECIMALS)]
 )
+_NO_REGISTER: Final = (ABSENT, Face(0, 0))
 
 
 class Registry:
@@ -52,19 +71,18 @@ class Registry:
         """Fill from versions of meters, in any order."""
         self.version = version
         self._rows: dict[str, int] = {}
-        self._next = array("l")  # the next version of the same meter, or ABSENT
-        self._gateway = array("l")
-        self._gateways: dict[str | None, int] = {None: ABSENT}
-        self.meter = array("l")
+        self._next = array("i")  # another version of the same meter, or ABSENT
+        self._gateways = _Numbers[str | None]({None: ABSENT})
+        self._gateway = array("i")
+        self.meter = array("i")
         self._valid_from_us = array("q")
         self._valid_to_us = array("q")
-        self._channels = {name: array("l") for name in REGISTERS}
-        self._faces = {name: array("H") for name in REGISTERS}
-        self._face_number: dict[Face, int] = {}
-        self._face: list[Face] = []  # few and distinct: a column of numbers stands for them
-        self._add(_CANARY_METER)
-        for meter in meters:
-            self._add(meter)
+        self._display_numbers = _Numbers[str]()
+        self._displays: list[dict[str, tuple[int, Face]]] = []  # few and distinct: a column of numbers stands for them
+        self._display = array("i")
+        self._first = array("i")  # where in the next column its channels begin
+        self._channel = array("i")
+        self.extend(_in_columns([_CANARY_METER, *meters]))
 
     def __len__(self) -> int:
         """How many meters are known, beside our own."""
@@ -89,34 +107,58 @@ class Registry:
 
     def register(self, row: int, name: str) -> tuple[int, Face]:
         """The channel of a register, ABSENT where the meter has none registered, and what its values may be."""
-        return self._channels[name][row], self._face[self._faces[name][row]]
+        try:
+            place, face = self._displays[self._display[row]][name]
+        except KeyError:
+            return _NO_REGISTER
+        return self._channel[self._first[row] + place], face
 
-    def _add(self, meter: RegisteredMeter) -> None:
-        path = f"{meter.institution}/{meter.medium}/{meter.code}"
-        row = len(self.meter)
-        self._next.append(self._rows.get(path, ABSENT))
-        self._rows[path] = row
-        self.meter.append(meter.meter)
-        self._gateway.append(self._gateway_number(meter))
-        self._valid_from_us.append(meter.valid_from_us)
-        self._valid_to_us.append(meter.valid_to_us)
-        for name in REGISTERS:
-            self._channels[name].append(ABSENT)
-            self._faces[name].append(0)
-        for name, channel, decimals in meter.channels:
-            self._channels[name][row] = channel
-            self._faces[name][row] = self._number_of(_face(name, meter.digits, decimals))
+    def extend(self, versions: Versions) -> None:
+        """Take versions in, while the registry is being filled; whole columns at a time, so that a million take a second."""
+        self._find_by(versions.paths)
+        self._gateway.extend(map(self._gateways.__getitem__, versions.gateways))
+        self.meter.extend(versions.meters)
+        self._valid_from_us.extend(versions.valid_from_us)
+        self._valid_to_us.extend(versions.valid_to_us)
+        displays = list(map(self._display_numbers.__getitem__, versions.displays))
+        self._displays += map(_display, list(self._display_numbers)[len(self._displays) :])
+        self._display.extend(displays)
+        lengths = [len(self._displays[display]) for display in displays]
+        self._first.extend(accumulate(lengths[:-1], initial=len(self._channel)))
+        self._channel.extend(versions.channels)
 
-    def _number_of(self, face: Face) -> int:
-        if face not in self._face_number:
-            self._face_number[face] = len(self._face)
-            self._face.append(face)
-        return self._face_number[face]
+    def _find_by(self, paths: Sequence[str]) -> None:
+        rows, following = self._rows, self._next
+        for row, path in enumerate(paths, len(following)):
+            following.append(rows.get(path, ABSENT))
+            rows[path] = row
 
-    def _gateway_number(self, meter: RegisteredMeter) -> int:
-        if meter.gateway is None:
-            return ABSENT
-        return self._gateways.setdefault(f"{meter.institution}/{meter.gateway}", len(self._gateways))
+
+class _Numbers(dict[Named, int]):
+    """Counts up: whatever is asked for the first time has the next number."""
+
+    def __missing__(self, key: Named) -> int:
+        number = self[key] = len(self)
+        return number
+
+
+def _in_columns(meters: Sequence[RegisteredMeter]) -> Versions:
+    return Versions(
+        [f"{meter.institution}/{meter.medium}/{meter.code}" for meter in meters],
+        [meter.gateway and f"{meter.institution}/{meter.gateway}" for meter in meters],
+        [" ".join([str(meter.digits), *(f"{name} {decimals}" for name, _, decimals in meter.channels)]) for meter in meters],
+        [meter.meter for meter in meters],
+        [meter.valid_from_us for meter in meters],
+        [meter.valid_to_us for meter in meters],
+        [channel for meter in meters for _, channel, _ in meter.channels],
+    )
+
+
+def _display(text: str) -> dict[str, tuple[int, Face]]:
+    """By register: its place among the meter's registers, and its face."""
+    digits, *registers = text.split(" ")
+    named = zip(registers[::2], map(int, registers[1::2]), strict=True)
+    return {name: (place, _face(name, int(digits), decimals)) for place, (name, decimals) in enumerate(named)}
 
 
 def _face(register: str, digits: int, decimals: int) -> Face:
