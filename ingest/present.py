@@ -29,7 +29,7 @@ class Present:
 
     async def load(self, settings: Settings, metrics: Metrics) -> None:
         """Take the newest one. Raises Unavailable."""
-        self.registry = await load_registry(settings.database)
+        self.registry = await load_registry(settings.database, self.registry)
         metrics.registry_meters.set(len(self.registry))
         metrics.registry_version.set(self.registry.version)
         log.info("registry loaded", extra={"meters": len(self.registry), "version": self.registry.version})

@@ -1,7 +1,8 @@
 """The registry in memory: who may publish what, and on which channel a register lands.
 
-A million meters fit: one dict from path to row number, everything else in compact columns. A row is one version of a meter; a
-meter whose institution, gateway or code changed has several, each valid from one instant to another.
+A million meters fit: paths are numbered once for this registry and those after it, and everything else is compact columns
+(docs/adr/0009-registry-in-columns.md). A row is one version of a meter; a meter whose institution, gateway or code changed has
+several, each valid from one instant to another.
 """
 
 from array import array
@@ -67,10 +68,12 @@ _NO_REGISTER: Final = (ABSENT, Face(0, 0))
 class Registry:
     """Look-ups for one version of the registry; never changed after it is filled."""
 
-    def __init__(self, version: int, meters: Iterable[RegisteredMeter] = ()) -> None:
-        """Fill from versions of meters, in any order."""
+    def __init__(self, version: int, meters: Iterable[RegisteredMeter] = (), *, after: "Registry | None" = None) -> None:
+        """Fill from versions of meters, in any order. `after`: the one before, maybe still in use; paths are kept once for both."""
         self.version = version
-        self._rows: dict[str, int] = {}
+        self._paths: dict[str, int] = after._shared() if after else {}
+        self._known = 0
+        self._newest = array("i")  # by the path's number: a version of the meter, or ABSENT
         self._next = array("i")  # another version of the same meter, or ABSENT
         self._gateways = _Numbers[str | None]({None: ABSENT})
         self._gateway = array("i")
@@ -78,15 +81,14 @@ class Registry:
         self._valid_from_us = array("q")
         self._valid_to_us = array("q")
         self._display_numbers = _Numbers[str]()
-        self._displays: list[dict[str, tuple[int, Face]]] = []  # few and distinct: a column of numbers stands for them
+        self._displays: list[dict[str, tuple[array[int], Face]]] = []  # few and distinct: a column of numbers stands for them
         self._display = array("i")
-        self._first = array("i")  # where in the next column its channels begin
-        self._channel = array("i")
+        self._channels: list[array[int]] = []  # of the first register that a display names, of the second, ...
         self.extend(_in_columns([_CANARY_METER, *meters]))
 
     def __len__(self) -> int:
         """How many meters are known, beside our own."""
-        return len(self._rows) - 1
+        return self._known - 1
 
     def gateway(self, institution: str, code: str) -> int:
         """The number of a gateway; ABSENT where no meter is registered under it."""
@@ -94,12 +96,15 @@ class Registry:
 
     def row(self, path: str, read_at_us: int) -> int | None:
         """The version of a meter in force at an instant, by `institution/medium/code`; None: unknown, ABSENT: not then."""
-        row = self._rows.get(path)
-        if row is None:
+        try:
+            row = newest = self._newest[self._paths[path]]
+        except (KeyError, IndexError):  # a path that only the next registry knows has a number beyond ours
             return None
-        while row != ABSENT and not self._valid_from_us[row] <= read_at_us < self._valid_to_us[row]:
+        while row >= 0:
+            if self._valid_from_us[row] <= read_at_us < self._valid_to_us[row]:
+                return row
             row = self._next[row]
-        return row
+        return None if newest == ABSENT else ABSENT
 
     def is_under(self, row: int, gateway: int) -> bool:
         """Whether a gateway may speak for a meter."""
@@ -108,30 +113,60 @@ class Registry:
     def register(self, row: int, name: str) -> tuple[int, Face]:
         """The channel of a register, ABSENT where the meter has none registered, and what its values may be."""
         try:
-            place, face = self._displays[self._display[row]][name]
+            channel, face = self._displays[self._display[row]][name]
         except KeyError:
             return _NO_REGISTER
-        return self._channel[self._first[row] + place], face
+        return channel[row], face
 
     def extend(self, versions: Versions) -> None:
-        """Take versions in, while the registry is being filled; whole columns at a time, so that a million take a second."""
+        """Take versions in while the registry is being filled. In columns a million take 0.7 s."""
         self._find_by(versions.paths)
         self._gateway.extend(map(self._gateways.__getitem__, versions.gateways))
         self.meter.extend(versions.meters)
         self._valid_from_us.extend(versions.valid_from_us)
         self._valid_to_us.extend(versions.valid_to_us)
         displays = list(map(self._display_numbers.__getitem__, versions.displays))
-        self._displays += map(_display, list(self._display_numbers)[len(self._displays) :])
+        self._displays += map(self._new_display, list(self._display_numbers)[len(self._displays) :])
         self._display.extend(displays)
-        lengths = [len(self._displays[display]) for display in displays]
-        self._first.extend(accumulate(lengths[:-1], initial=len(self._channel)))
-        self._channel.extend(versions.channels)
+        self._number_channels([len(self._displays[display]) for display in displays], versions.channels)
 
     def _find_by(self, paths: Sequence[str]) -> None:
-        rows, following = self._rows, self._next
+        numbers, newest, following = self._paths, self._newest, self._next
+        newest.extend(array("i", [ABSENT]) * (len(numbers) - len(newest)))  # what other registries know
         for row, path in enumerate(paths, len(following)):
-            following.append(rows.get(path, ABSENT))
-            rows[path] = row
+            number = numbers.get(path)
+            if number is None:
+                numbers[path] = len(newest)
+                newest.append(row)
+                following.append(ABSENT)
+                self._known += 1
+            else:
+                following.append(newest[number])
+                self._known += newest[number] == ABSENT
+                newest[number] = row
+
+    def _shared(self) -> dict[str, int]:
+        """Our paths, to be added to by the next registry; none where most are of meters that are gone."""
+        return self._paths if len(self._paths) <= 2 * len(self) else {}
+
+    def _new_display(self, text: str) -> dict[str, tuple["array[int]", Face]]:
+        """By register: the column of its channels, and its face."""
+        digits, *registers = text.split(" ")
+        named = list(zip(registers[::2], map(int, registers[1::2]), strict=True))
+        while len(self._channels) < len(named):
+            self._channels.append(array("i", [ABSENT]) * len(self._display))
+        return {
+            name: (column, _face(name, int(digits), decimals))
+            for column, (name, decimals) in zip(self._channels, named, strict=False)
+        }
+
+    def _number_channels(self, lengths: Sequence[int], channels: Sequence[int]) -> None:
+        """Of each version so many channels: the first in the first column, the second in the second."""
+        ends = list(accumulate(lengths))
+        for place, column in enumerate(self._channels):
+            column.extend(
+                channels[end - length + place] if place < length else ABSENT for end, length in zip(ends, lengths, strict=True)
+            )
 
 
 class _Numbers(dict[Named, int]):
@@ -152,13 +187,6 @@ def _in_columns(meters: Sequence[RegisteredMeter]) -> Versions:
         [meter.valid_to_us for meter in meters],
         [channel for meter in meters for _, channel, _ in meter.channels],
     )
-
-
-def _display(text: str) -> dict[str, tuple[int, Face]]:
-    """By register: its place among the meter's registers, and its face."""
-    digits, *registers = text.split(" ")
-    named = zip(registers[::2], map(int, registers[1::2]), strict=True)
-    return {name: (place, _face(name, int(digits), decimals)) for place, (name, decimals) in enumerate(named)}
 
 
 def _face(register: str, digits: int, decimals: int) -> Face:

@@ -28,12 +28,12 @@ async def registry_version(settings: DatabaseSettings) -> int:
         return int((await (await connection.execute(QUERIES["registry_version"])).fetchall())[0][0])
 
 
-async def load_registry(settings: DatabaseSettings) -> Registry:
-    """The registry, in one snapshot. Raises Unavailable."""
+async def load_registry(settings: DatabaseSettings, after: Registry | None = None) -> Registry:
+    """The registry, in one snapshot. `after`: the one in use, with which it shares what it can. Raises Unavailable."""
     async with connected(settings) as connection:
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         await connection.execute("SET LOCAL enable_nestloop = off")  # a block joins whole ranges, whatever statistics say
-        registry = Registry((await (await connection.execute(QUERIES["registry_version"])).fetchall())[0][0])
+        registry = Registry((await (await connection.execute(QUERIES["registry_version"])).fetchall())[0][0], after=after)
         async for versions in _blocks(connection):
             registry.extend(versions)
         return registry
