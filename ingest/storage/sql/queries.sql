@@ -99,23 +99,29 @@ SELECT FROM metering.reading WHERE channel = %s AND read_at = %s
 SELECT version FROM metering.registry_version
 
 -- name: registry_meters
--- What intake must know of every version of every meter.
-SELECT institution.code, meter.medium, meter.code, version.gateway, meter.meter,
-       (extract(epoch FROM version.valid_from) * 1000000)::bigint,
-       CASE WHEN version.valid_to = 'infinity' THEN 9223372036854775807
-            ELSE (extract(epoch FROM version.valid_to) * 1000000)::bigint END,
-       coalesce(version.register_digits, 0), channels.register, channels.channel, channels.decimals
-FROM metering.meter_version AS version
-JOIN metering.meter USING (meter)
-JOIN metering.institution USING (institution)
-CROSS JOIN LATERAL (
-    SELECT array_agg(channel.register ORDER BY channel.channel) AS register,
-           array_agg(channel.channel ORDER BY channel.channel) AS channel,
-           array_agg(channel.decimals ORDER BY channel.channel) AS decimals
-    FROM metering.channel WHERE channel.meter = version.meter
-) AS channels
-WHERE channels.register IS NOT NULL
-ORDER BY meter.meter, version.valid_from
+-- What intake must know of every version of a block of meters, in columns: an aggregate each, over the same rows in the same order.
+-- The first is NULL where no meter is left. Numbers and instants come as the server's own bytes: 1.9 s of it a million meters,
+-- 3.2 as rows.
+WITH block AS MATERIALIZED (
+    SELECT meter, medium, code FROM metering.meter WHERE meter > %(after)s ORDER BY meter LIMIT %(meters)s
+), last AS (
+    SELECT max(meter) AS meter FROM block
+), channels AS (
+    SELECT meter, string_agg(register || ' ' || decimals, ' ' ORDER BY channel) AS registers,
+           string_agg(int4send(channel), '' ORDER BY channel) AS channels
+    FROM metering.channel WHERE meter > %(after)s AND meter <= (SELECT meter FROM last) GROUP BY meter
+), versions AS (
+    SELECT meter, valid_from, valid_to, institution, gateway, coalesce(register_digits, 0) AS digits
+    FROM metering.meter_version WHERE meter > %(after)s AND meter <= (SELECT meter FROM last)
+)
+SELECT (SELECT meter FROM last),
+       array_agg(concat_ws('/', institution.code, block.medium, block.code)),
+       array_agg(institution.code || '/' || gateway),
+       array_agg(digits || ' ' || registers),
+       string_agg(int4send(meter), ''),
+       string_agg(timestamptz_send(valid_from), ''), string_agg(timestamptz_send(valid_to), ''),
+       string_agg(channels, '')
+FROM block JOIN versions USING (meter) JOIN channels USING (meter) JOIN metering.institution USING (institution)
 
 -- name: known_filters
 SELECT filters FROM metering.subscription WHERE client_identifier = %s
