@@ -7,7 +7,6 @@ judged against the message's own `received_at`, so that a replay is judged as on
 import hashlib
 import traceback
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ingest import topics
 from ingest.errors import Reason, Rejection, Stage
@@ -16,18 +15,12 @@ from ingest.formats.faults import DETAIL_LIMIT
 from ingest.formats.native_v1 import Stated
 from ingest.identity import Identify, identify_by, known
 from ingest.messages import Assessed, Message, Rejected, Row, SessionRow, new_row
-from ingest.metering.calendar import Instant, moment
+from ingest.metering.calendar import Instant, instant, moment
 from ingest.metering.registers import INTEGER_LIMIT, to_integer
 from ingest.registry import ABSENT, Registry
-from ingest.usual import Arrival, usual_rows
+from ingest.usual import AcceptWindow, usual_rows
 from schemas.charger import ChargerSession
-
-
-class AcceptWindow(NamedTuple):
-    """How far a reading's time may lie behind or ahead of its arrival."""
-
-    back_us: int
-    ahead_us: int
+from schemas.reading import utc
 
 
 def assess(batch: Sequence[Message], registry: Registry, window: AcceptWindow, max_payload_bytes: int) -> list[Assessed]:
@@ -56,8 +49,7 @@ def _assess(message: Message, registry: Registry, window: AcceptWindow, max_payl
     if topic.kind == "session":
         session = native_v1.decode_session(message.payload)
         return Assessed(message, sessions=[_session(session, topic, message, registry, window)])
-    arrival = Arrival(message.received_at, message.received_at - window.back_us, message.received_at + window.ahead_us)
-    rows = usual_rows(topic, message.payload, arrival, registry)
+    rows = usual_rows(topic, message, registry, window)
     return by_contract(message, topic, registry, window) if rows is None else Assessed(message, rows)
 
 
@@ -102,7 +94,7 @@ def _rows(
 
 def _read_at(text: str, received_at: Instant, window: AcceptWindow) -> Instant:
     try:
-        read_at = native_v1.instant_of(text)
+        read_at = instant(utc(text))
     except (ValueError, OverflowError) as error:
         raise Rejection(Reason.INVALID_TIME, f"no such time: {text!r}") from error
     if read_at > received_at + window.ahead_us:

@@ -6,6 +6,7 @@ that its good readings are kept beside the positions of the bad ones. Nearly eve
 """
 
 import math
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -57,33 +58,33 @@ _REGISTER_NAMES: Final = {
     medium: tuple(name for name in REGISTERS if name in model.model_fields) for medium, model in _SINGLE.items()
 }
 _session: Final = TypeAdapter(ChargerSession)
-
-
-LOWEST: Final = {name: 0.0 if register.kind is Kind.CUMULATIVE else -math.inf for name, register in REGISTERS.items()}
-"""What a register cannot fall below."""
+_LOWEST: Final = {name: 0.0 if register.kind is Kind.CUMULATIVE else -math.inf for name, register in REGISTERS.items()}
 MEDIA: Final = {
-    medium: (MAIN_REGISTER[Medium(medium)], {name: LOWEST[name] for name in names}) for medium, names in _REGISTER_NAMES.items()
+    medium: (MAIN_REGISTER[Medium(medium)], {name: _LOWEST[name] for name in names}) for medium, names in _REGISTER_NAMES.items()
 }
 """Of each medium the register that every reading has, and the lowest value of each that it may have."""
-_check_instant: Final = TypeAdapter(wire.ReadAt).validator.validate_python
+_check_time: Final = TypeAdapter(wire.ReadAt).validator.validate_python
 
 
 def items(medium: str, payload: bytes) -> list[Any]:
-    """The readings of a payload as plain JSON, not yet looked at. Raises ValueError or TypeError where it holds none."""
-    whole = from_json(payload, allow_inf_nan=False)
+    """What a payload holds in place of readings, as plain JSON not yet looked at: nothing in it need be a reading.
+
+    Raises ValueError, TypeError or AttributeError where there is nothing of the kind.
+    """
+    whole = from_json(payload)
     if not _may_be_batch(medium, payload):
         return [whole]
     [(name, readings)] = whole.items()
-    if name != "readings" or type(readings) is not list or not 0 < len(readings) <= wire.MAX_READINGS:
+    if name != "readings" or not 0 < len(readings) <= wire.MAX_READINGS:
         raise ValueError(name)
-    return readings
+    return readings  # type: ignore[no-any-return]
 
 
 @lru_cache(4096)  # meters read themselves at the same seconds; the contract keeps the text short
 def instant_of(text: str) -> Instant:
-    """The instant of a text as the contract wants it. Raises ValueError or OverflowError for any other."""
-    _check_instant(text, strict=True)
-    return instant(wire.utc(text))
+    """The instant of a text as the contract wants it. Raises ValueError for any other."""
+    _check_time(text, strict=True)
+    return instant(datetime.fromisoformat(text.upper()))  # measured: in UTC first, as `wire.utc`, it takes up to twice as long
 
 
 def decode(medium: str, payload: bytes) -> Decoded:

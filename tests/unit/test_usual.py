@@ -17,7 +17,7 @@ from ingest.intake import AcceptWindow, by_contract
 from ingest.messages import Message
 from ingest.metering.calendar import HOUR_US, Instant, instant
 from ingest.registry import RegisteredMeter, Registry
-from ingest.usual import Arrival, usual_rows
+from ingest.usual import usual_rows
 from schemas.publish import FOLDER
 from schemas.reading import MAX_READINGS
 from schemas.registers import REGISTERS as ALL_REGISTERS
@@ -31,7 +31,6 @@ TOPICS = {
 MEDIA = tuple(TOPICS)
 RECEIVED_AT = instant(datetime(2026, 3, 2, 0, 15, tzinfo=UTC))
 WINDOW = AcceptWindow(back_us=45 * 24 * HOUR_US, ahead_us=HOUR_US // 6)
-ARRIVAL = Arrival(RECEIVED_AT, RECEIVED_AT - WINDOW.back_us, RECEIVED_AT + WINDOW.ahead_us)
 FOREVER = 2**63 - 1
 BAD = Path(__file__).parents[3] / "shared" / "corpus" / "bad"
 """A collection of hostile payloads beside the checkout; where it is absent, those written here must do."""
@@ -66,11 +65,12 @@ REGISTRY = Registry(1, _meters())
 def _agree(medium: str, payload: bytes) -> bool:
     """Hold both ways to the same rows, to the last bit and type; returns whether the usual way spoke."""
     topic = topics.parse(TOPICS[medium])
-    rows = usual_rows(topic, payload, ARRIVAL, REGISTRY)
+    message = Message(TOPICS[medium], payload, 1, False, 1, 1, RECEIVED_AT)
+    rows = usual_rows(topic, message, REGISTRY, WINDOW)
     if rows is None:
         return False
     try:
-        assessed = by_contract(Message(TOPICS[medium], payload, 1, False, 1, 1, RECEIVED_AT), topic, REGISTRY, WINDOW)
+        assessed = by_contract(message, topic, REGISTRY, WINDOW)
     except Rejection as rejection:
         pytest.fail(f"{medium} {payload!r}: the contract refuses it, {rejection}")
     assert assessed.rejected is None, (medium, payload)
@@ -231,6 +231,20 @@ def test_both_ways_agree_on_any_object(medium: str, stated: dict[str, Any]) -> N
             _agree(medium, json.dumps(payload).encode())
 
 
+def test_both_ways_agree_on_values_near_every_limit(seed: int) -> None:
+    """Where a product is no longer the exact integer, where a register overflows, and at the smallest below nothing."""
+    rng, limits = random.Random(seed), [2.0**50, 2.0**52, 1e7, 1e9, 1e10, 0.0]
+    spoke = 0
+    for _ in range(CASES // 6):
+        limit = rng.choice(limits) / 10 ** rng.randrange(4)
+        value = limit * rng.uniform(0.999, 1.001) if rng.random() < 0.5 else limit + rng.choice([-1, 1]) * rng.random() / 1000
+        reading = {"read_at": TIMES[0], "medium": "electricity", "meter": "W-1", "energy_import_kwh": 1}
+        payload = {"readings": [reading | {rng.choice(REGISTERS["electricity"]): value}]}
+        spoke += _agree("gateway", json.dumps(payload).encode())
+
+    assert 500 < spoke < CASES // 6 - 500
+
+
 @pytest.mark.parametrize("medium", MEDIA)
 def test_what_the_simulators_and_meters_usually_send_is_usual(medium: str) -> None:
     """The speed of the line rests on it."""
@@ -251,3 +265,14 @@ def test_what_is_not_usual_is_left_to_the_contract(payload: bytes) -> None:
     """It alone gives reasons."""
     for medium in MEDIA:
         assert not _agree(medium, payload)
+
+
+@pytest.mark.parametrize("readings", ["x", "Readings", "read\\u0069ngs"])
+def test_readings_under_another_name_are_left_to_the_contract(readings: str) -> None:
+    """Good ones too; only a gateway may spell the name as JSON allows."""
+    for medium in MEDIA:
+        reading = {"read_at": TIMES[0], {"water": "volume_m3"}.get(medium, "energy_import_kwh"): 5}
+        named = {"medium": "electricity", "meter": "E1"} if medium == "gateway" else {}
+        payload = f'{{"{readings}": [{json.dumps(reading | named)}]}}'
+
+        assert (medium == "gateway" and "\\" in readings) == _agree(medium, payload.encode())
