@@ -282,7 +282,7 @@ def test_readings_under_another_name_are_left_to_the_contract(readings: str) -> 
 @pytest.mark.parametrize("value", ['"' + "7" * 200_000 + '"', "[" + "7," * 100_000 + "7]"])
 def test_what_is_no_number_is_not_multiplied(value: str) -> None:
     """A text times a thousand is a thousand texts: a small message would take the memory of a large one."""
-    payload = f'{{"read_at": "2026-03-02T00:15:00Z", "energy_import_kwh": {value}}}'.encode()
+    payload = f'{{"read_at": "2026-03-02T00:15:00Z", "energy_import_kwh": 1, "energy_import_tariff_2_kwh": {value}}}'.encode()
     message = Message(TOPICS["electricity"], payload, 1, False, 1, 1, RECEIVED_AT)
     tracemalloc.start()
     try:
