@@ -16,7 +16,7 @@ from tests.deploy.named import variables
 
 PINNED = re.compile(r"[a-z0-9/-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?")
 OURS = re.compile(r"meterwarden(-simulator)?:\d+\.\d+\.\d+")
-SERVICES = ("timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "prometheus", "alertmanager", "grafana",
+SERVICES = ("timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "storage", "prometheus", "alertmanager", "grafana",
             "simulator-registry", "simulator")  # fmt: skip
 every_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -166,6 +166,7 @@ def test_each_password_reaches_only_those_who_need_it() -> None:
         "migrate": {"postgres", "meterwarden_owner", "meterwarden_writer", "meterwarden_reader"},
         "broker-setup": {"broker_ingest", "broker_simulator"},
         "ingest": {"broker_ingest", "meterwarden_writer"},
+        "storage": {"meterwarden_owner"},
         "grafana": {"grafana_admin", "meterwarden_reader"},
         "alertmanager": {"alertmanager_smtp_password", "alertmanager_chat_url", "alertmanager_webhook_url"},
         "simulator-registry": {"meterwarden_writer"},
@@ -240,6 +241,12 @@ def test_the_service_starts_after_its_database_is_migrated_and_its_broker_is_up(
     assert order["migrate"] == {"timescaledb": "service_healthy"}
     assert order["mosquitto"] == {"broker-setup": "service_completed_successfully"}
     assert order["ingest"] == {"migrate": "service_completed_successfully", "mosquitto": "service_healthy"}
+
+
+def test_the_daily_work_has_the_settings_that_the_service_watches_it_by() -> None:
+    """The same .env, or the alert would speak of other chunks."""
+    raw = composed.model("METERWARDEN_STORAGE__RAW_RETENTION_DAYS=400")["services"]
+    assert {"400"} == {raw[name]["environment"]["METERWARDEN_STORAGE__RAW_RETENTION_DAYS"] for name in ("ingest", "storage")}
 
 
 def test_a_stop_leaves_time_to_drain() -> None:
