@@ -168,7 +168,12 @@ def test_each_password_reaches_only_those_who_need_it() -> None:
         "ingest": {"broker_ingest", "meterwarden_writer"},
         "storage": {"meterwarden_owner"},
         "grafana": {"grafana_admin", "meterwarden_reader"},
-        "alertmanager": {"alertmanager_smtp_password", "alertmanager_chat_url", "alertmanager_webhook_url"},
+        "alertmanager": {
+            "alertmanager_smtp_password",
+            "alertmanager_chat_url",
+            "alertmanager_webhook_url",
+            "alertmanager_heartbeat_url",
+        },
         "simulator-registry": {"meterwarden_writer"},
         "simulator": {"broker_simulator"},
     }
