@@ -91,7 +91,7 @@ def _mail_server(mails: list[EmailMessage]) -> Any:
 
 
 def configuration(directory: Path, to: Notices) -> str:
-    """The shipped text with its secrets below `directory` and no waiting; routes, groups and inhibitions stay, and hours stay hours."""
+    """The shipped text with its secrets below `directory` and no waiting; routes, groups, inhibitions and repetitions stay."""
     text = (SHIPPED / "alertmanager.yml").read_text(encoding="utf-8").replace(SECRETS, str(directory / "secrets"))
     text = re.sub(r"group_wait: \w+", "group_wait: 1s", text)
     text = re.sub(r"group_interval: \w+", "group_interval: 1s", text)

@@ -13,10 +13,12 @@ from ingest.stack import Programs, programs
 from tests.databases import ROOT
 from tests.deploy import composed
 from tests.deploy.named import variables
+from tests.deploy.test_nodes import node_exporter
 
 PINNED = re.compile(r"[a-z0-9/-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?")
 OURS = re.compile(r"meterwarden(-simulator)?:\d+\.\d+\.\d+")
-SERVICES = ("timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "storage", "prometheus", "alertmanager", "grafana",
+SERVICES = ("timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "storage", "prometheus", "node-exporter",
+            "alertmanager", "grafana",
             "simulator-registry", "simulator")  # fmt: skip
 every_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -78,13 +80,14 @@ def versions(of: Programs) -> list[str]:
         re.findall(r"version ([0-9.]+)", subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout)[
             0
         ]
-        for program in (of.prometheus, of.alertmanager)
+        for program in (of.prometheus, of.alertmanager, node_exporter())
     ]
     control = (of.root / "usr/share/postgresql/17/extension/timescaledb.control").read_text()
     database = re.findall(r"default_version = '([0-9.]+)'", control)[0]
     return [
         f"eclipse-mosquitto:{broker}", f"timescale/timescaledb:{database}",
         f"prom/prometheus:v{watching[0]}", f"prom/alertmanager:v{watching[1]}",
+        f"prom/node-exporter:v{watching[2]}",
     ]  # fmt: skip
 
 
