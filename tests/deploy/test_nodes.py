@@ -46,7 +46,7 @@ def watching(root: Path) -> Iterator[int]:
     if shutil.which("unshare") is None or subprocess.run([*NAMESPACES, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine lets nobody make a namespace of mounts")
     of = composed.services()[NODE]
-    targets = [root / mount["target"].lstrip("/") for mount in of["volumes"]]
+    targets = [*(root / mount["target"].lstrip("/") for mount in of["volumes"]), root / "something" / "else"]
     binds = "".join(f"mount --bind {target} {target} && mount -o remount,ro,bind {target} && " for target in targets)
     for target in targets:
         target.mkdir(parents=True, mode=0o700)
