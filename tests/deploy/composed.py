@@ -16,7 +16,7 @@ from tests.deploy.packaged import program
 PACKAGE: Final = "docker-compose"
 PLUGIN: Final = Path("usr/libexec/docker/cli-plugins/docker-compose")
 EXAMPLE: Final = ROOT / ".env.example"
-ONCE: Final = {"migrate", "broker-setup", "simulator-registry", "simulator"}
+ONCE: Final = {"database-setup", "migrate", "broker-setup", "simulator-registry", "simulator"}
 """Services that do their work and end."""
 
 

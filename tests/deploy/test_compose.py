@@ -17,9 +17,10 @@ from tests.deploy.test_nodes import node_exporter
 
 PINNED = re.compile(r"[a-z0-9/-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?")
 OURS = re.compile(r"meterwarden(-simulator)?:\d+\.\d+\.\d+")
-SERVICES = ("timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "storage", "prometheus", "node-exporter",
-            "alertmanager", "grafana",
-            "simulator-registry", "simulator")  # fmt: skip
+SERVICES = (
+    "database-setup", "timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "storage", "prometheus", "node-exporter",
+    "alertmanager", "grafana", "simulator-registry", "simulator",
+)  # fmt: skip
 every_service = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -139,6 +140,31 @@ def test_the_database_is_reached_by_nobody_outside() -> None:
     assert composed.model()["networks"]["database"]["internal"] is True
 
 
+def test_nobody_speaks_to_the_database_in_the_clear() -> None:
+    """Whoever has its address has its authority too, and asks for it."""
+    authority = "/database/ca/ca.crt"
+    for name, of in composed.services().items():
+        environment = of.get("environment") or {}
+        urls = [text for text in environment.values() if "@timescaledb/" in str(text)]
+        asked = [environment.get("METERWARDEN_DATABASE__TLS_CA_FILE"), environment.get("METERWARDEN_READER_CA")]
+        asked += [url.partition("sslmode=verify-full&sslrootcert=")[2] for url in urls]
+        if urls or "timescaledb" in str(environment):
+            assert authority in asked, name
+            assert ("database-ca", "/database/ca", True) in {
+                (mount["source"], mount["target"], mount.get("read_only")) for mount in of["volumes"]
+            }
+    assert service("grafana")["environment"]["METERWARDEN_READER_SSLMODE"] == "verify-full"
+
+
+def test_the_authoritys_key_is_where_no_server_is() -> None:
+    """Whoever takes over the database cannot make certificates."""
+    holders = {
+        name for name, of in composed.services().items() for mount in of.get("volumes", []) if "authority" in mount["source"]
+    }
+    assert holders == {"database-setup", "broker-setup"}
+    assert {"none"} == {service(name)["network_mode"] for name in holders}
+
+
 # Secrets
 
 
@@ -246,6 +272,7 @@ def test_the_service_starts_after_its_database_is_migrated_and_its_broker_is_up(
         name: {before: how["condition"] for before, how in of.get("depends_on", {}).items()}
         for name, of in composed.services().items()
     }
+    assert order["timescaledb"] == {"database-setup": "service_completed_successfully"}
     assert order["migrate"] == {"timescaledb": "service_healthy"}
     assert order["mosquitto"] == {"broker-setup": "service_completed_successfully"}
     assert order["ingest"] == {"migrate": "service_completed_successfully", "mosquitto": "service_healthy"}
