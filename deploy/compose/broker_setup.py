@@ -4,7 +4,7 @@
     broker_setup.py add CODE...      let institutions in; prints a password for each, once
     broker_setup.py remove CODE...   shut them out
 
-Runs as the broker's user, in a container of its own. After a change to a running broker: docker compose kill -s HUP mosquitto
+Runs as the broker's user, in a container of its own. After a change to a running broker: docker compose exec mosquitto kill -HUP 1
 """
 
 import os

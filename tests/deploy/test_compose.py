@@ -1,6 +1,7 @@
 """compose.yaml, as docker compose reads it: what it must never allow, and that it names nothing that is not there."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -90,6 +91,37 @@ def versions(of: Programs) -> list[str]:
         f"prom/prometheus:v{watching[0]}", f"prom/alertmanager:v{watching[1]}",
         f"prom/node-exporter:v{watching[2]}",
     ]  # fmt: skip
+
+
+def test_the_images_of_others_are_pinned_by_one_command(tmp_path: Path) -> None:
+    """The shipped script with the registries' answers put in its way; compose itself reads the override."""
+    digest = f"sha256:{'0123456789abcdef' * 4}"
+    done = pinned(tmp_path, f"echo {digest}")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "compose.digests.yaml").write_text(done.stdout)
+    read = composed.read(
+        tmp_path, "COMPOSE_FILE=compose.yaml:compose.digests.yaml\nCOMPOSE_PROFILES=simulator\n", "--format", "json"
+    )
+    assert read.returncode == 0, read.stderr
+    images = {name: of["image"] for name, of in json.loads(read.stdout)["services"].items()}
+    before = {name: of["image"] for name, of in composed.services().items()}
+    assert images == {name: image if OURS.fullmatch(image) else f"{image}@{digest}" for name, image in before.items()}
+
+
+@pytest.mark.parametrize("answer", ["exit 1", "echo", "echo '{{.Manifest.Digest}}'"])
+def test_an_image_without_a_digest_is_an_error(tmp_path: Path, answer: str) -> None:
+    """Rather than an override that pins less than it seems to."""
+    assert pinned(tmp_path, answer).returncode != 0
+
+
+def pinned(directory: Path, answer: str) -> subprocess.CompletedProcess[str]:
+    """The script's output; docker asks a registry, and none is reached from here."""
+    program = directory / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n[ "$1 $2 $3 $4" = "buildx imagetools inspect --format" ] || exit 9\n{answer}\n')
+    program.chmod(0o755)
+    environment = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+    return subprocess.run([ROOT / "deploy/compose/pin"], env=environment, capture_output=True, text=True, check=False, timeout=60)
 
 
 # What no service may do
@@ -282,6 +314,13 @@ def test_the_daily_work_has_the_settings_that_the_service_watches_it_by() -> Non
     """The same .env, or the alert would speak of other chunks."""
     raw = composed.model("METERWARDEN_STORAGE__RAW_RETENTION_DAYS=400")["services"]
     assert {"400"} == {raw[name]["environment"]["METERWARDEN_STORAGE__RAW_RETENTION_DAYS"] for name in ("ingest", "storage")}
+
+
+def test_nobody_is_told_to_signal_a_container_through_the_engine() -> None:
+    """For Docker that is a stop by hand: a container with `unless-stopped` would stay away after the next reboot."""
+    told = [path for folder in ("docs", "deploy") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    wrong = r"docker (?:compose )?kill (?:-s|--signal)[ =]\S*HUP"
+    assert [] == [path.name for path in told if re.search(wrong, path.read_text(encoding="utf-8", errors="replace"))]
 
 
 def test_a_stop_leaves_time_to_drain() -> None:
