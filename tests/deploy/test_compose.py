@@ -316,6 +316,33 @@ def test_the_daily_work_has_the_settings_that_the_service_watches_it_by() -> Non
     assert {"400"} == {raw[name]["environment"]["METERWARDEN_STORAGE__RAW_RETENTION_DAYS"] for name in ("ingest", "storage")}
 
 
+@pytest.mark.parametrize("name", ["database-setup", "broker-setup"])
+def test_a_new_volume_belongs_to_the_one_shot_that_fills_it(name: str) -> None:
+    """It takes over owner and mode of the directory that the image has in its place."""
+    of = service(name)
+    owner = of["user"].split(":")[0]
+    made = {
+        directory: user
+        for user, group, named in re.findall(
+            r"install --directory --owner=(\d+) --group=(\d+) --mode=0755 ([^\\]+)", (ROOT / "Dockerfile").read_text()
+        )
+        for directory in named.split()
+        if user == group
+    }
+    volumes = {mount["target"] for mount in of["volumes"] if mount["type"] == "volume"}
+    assert len(volumes) == 3
+    assert dict.fromkeys(volumes, owner) == {target: made.get(target) for target in volumes}
+    first = [other for other, one in composed.services().items() for mount in one.get("volumes", []) if mount.get("source") in
+             {mine["source"] for mine in of["volumes"] if mine["type"] == "volume"} and other != name]  # fmt: skip
+    assert [] == [other for other in first if not comes_after(other, name)]
+
+
+def comes_after(other: str, name: str) -> bool:
+    """Whether a service is made after another, by itself or by one that it waits for."""
+    before = service(other).get("depends_on", {})
+    return name in before or any(comes_after(one, name) for one in before)
+
+
 def test_nobody_is_told_to_signal_a_container_through_the_engine() -> None:
     """For Docker that is a stop by hand: a container with `unless-stopped` would stay away after the next reboot."""
     told = [path for folder in ("docs", "deploy") for path in (ROOT / folder).rglob("*") if path.is_file()]

@@ -51,6 +51,9 @@ def test_the_database_is_reached_by_its_name_over_tls_alone(stack: Stack, root: 
     with database_of(stack.programs, root) as server:
         for name in NAMES:
             assert used(url(server, root, name)) == (True, "TLSv1.3")
+        kind, program, *arguments = composed.services()["timescaledb"]["healthcheck"]["test"]
+        assert kind == "CMD"
+        subprocess.run([stack.programs.postgres_bin / program, *arguments, "-p", str(server.port)], check=True, timeout=30)
         with pytest.raises(psycopg.OperationalError, match="no encryption"):
             used(url(server, root, sslmode="disable"))
         with pytest.raises(psycopg.OperationalError, match="does not match host name"):
