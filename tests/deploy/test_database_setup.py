@@ -126,6 +126,18 @@ def test_nobody_but_the_database_reads_its_key_and_everybody_the_authority(root:
     ).stdout  # fmt: skip
 
 
+def test_an_authority_whose_key_is_kept_elsewhere_stays_the_authority(root: Path, tmp_path: Path) -> None:
+    """Nothing is made while nothing is needed; a new certificate waits for the key."""
+    (root / "database/authority/ca.key").rename(tmp_path / "ca.key")
+    before = files(root)
+    assert database_set_up(root).returncode == 0
+    done = database_set_up(root, RENEW_SECONDS=str(826 * 86_400))
+    assert (1, True) == (done.returncode, "bring ca.key back" in done.stderr)
+    assert before == files(root)
+    (tmp_path / "ca.key").rename(root / "database/authority/ca.key")
+    assert database_set_up(root, RENEW_SECONDS=str(826 * 86_400)).stdout.startswith("made")
+
+
 def test_a_failure_is_one(tmp_path: Path) -> None:
     """compose then does not start the database."""
     (tmp_path / "shipped").mkdir()
