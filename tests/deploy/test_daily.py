@@ -93,7 +93,7 @@ def test_compose_runs_it_so(database: Database) -> None:
     """Script, hour and command of compose.yaml; the command brings the storage of a real database to the settings."""
     of = composed.services()["storage"]
     shell, script, at, program, *command = of["entrypoint"]
-    (mount,) = of["volumes"]
+    (mount,) = (one for one in of["volumes"] if one["type"] == "bind")
     assert (shell, script, Path(mount["source"]), program) == ("sh", mount["target"], SCRIPT, "meterwarden")
     assert at == composed.example()["STORAGE_AT"]
     assert of["init"] is True
