@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,8 +61,14 @@ def watching(root: Path) -> Iterator[int]:
     try:
         yield port
     finally:
-        process.kill()
-        process.wait(20)
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """The first process of the namespace, and with it all others: it has changed its user, so it does not end with its parent."""
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGKILL)
+    process.wait(20)
 
 
 def series(server: AsComposed, metric: str) -> list[dict[str, Any]]:
