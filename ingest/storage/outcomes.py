@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ingest.messages import Assessed, Outcome, SessionRow
+from ingest.metering.calendar import Instant
 
-Key = tuple[int, int]
+Key = tuple[int, Instant]
+"""Channel and instant."""
 
 
 def outcomes(

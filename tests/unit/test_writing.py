@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ingest.messages import Assessed, Message, Outcome, Rejected, Row, SessionRow
 from ingest.storage.outcomes import outcomes, outcomes_of_new
-from ingest.storage.writer import CHUNK_US, _in_lock_order
+from ingest.storage.readings import CHUNK_US, in_lock_order
 
 MESSAGE = Message("t", b"", 1, False, 1, 1, 0)
 SESSION = SessionRow(1, "S", 1, 0, 0, None, None, None, 0)
@@ -18,7 +18,7 @@ def test_rows_are_locked_chunk_by_chunk_and_in_key_order_within_one(some: set[tu
     """As every worker locks them: two that write the same keys never wait for each other in a circle."""
     rows = [Row(channel, at, 7, 0) for channel, at in sorted(some)]
 
-    assert sorted(rows, key=lambda row: (row.read_at // CHUNK_US, row)) == _in_lock_order(rows)
+    assert sorted(rows, key=lambda row: (row.read_at // CHUNK_US, row)) == list(in_lock_order(rows))
 
 
 @given(keys, st.lists(st.sampled_from(["rows", "rejected", "both", "session", "nothing"]), max_size=8))
