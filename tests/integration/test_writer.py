@@ -153,6 +153,12 @@ async def test_two_values_for_one_key_within_a_batch_are_a_dispute(database: Dat
     assert [(1, 0, 11)] == await conflicts(database)
 
 
+async def test_of_two_values_in_one_batch_the_one_that_came_first_is_stored(database: Database, either: Writer) -> None:
+    """As it would be in two batches, whichever is greater, and in one message too."""
+    assert [("stored", 1, 0, 1), ("stored", 0, 0, 1)] == await written(either, said((1, 0, 11), (1, 0, 12)), said((1, 0, 10)))
+    assert ([(1, 0, 11)], [(1, 0, 10), (1, 0, 12)]) == (await readings(database), await conflicts(database))
+
+
 async def test_a_dispute_over_a_stored_zero_is_one(database: Database, either: Writer) -> None:
     """A register that stands at nothing is a value as any other."""
     await written(either, said((1, 0, 0)))
