@@ -38,26 +38,26 @@ async def copy(connection: Connection, rows: Sequence[Row], meanwhile: Callable[
         return meanwhile()
 
 
-async def copy_missing(connection: Connection, rows: Sequence[Row]) -> dict[Key, int]:
-    """Store those of rows, of distinct keys in key order, that are not there yet; returns the stored values of the others.
+async def copy_missing(connection: Connection, rows: Sequence[Row], meanwhile: Callable[[dict[Key, int]], T]) -> T:
+    """Store those of rows, of distinct keys in key order, not there yet; `meanwhile` is given the stored values of the others.
 
     The transaction goes on whatever it meets. Raises psycopg.errors.UniqueViolation where looking and storing never agree.
     """
     for _ in range(1, TRIES):
         try:
-            return await _copy_missing(connection, rows)
+            return await _copy_missing(connection, rows, meanwhile)
         except psycopg.errors.UniqueViolation:
             await connection.execute("ROLLBACK TO SAVEPOINT readings")
-    return await _copy_missing(connection, rows)
+    return await _copy_missing(connection, rows, meanwhile)
 
 
-async def _copy_missing(connection: Connection, rows: Sequence[Row]) -> dict[Key, int]:
+async def _copy_missing(connection: Connection, rows: Sequence[Row], meanwhile: Callable[[dict[Key, int]], T]) -> T:
     there = await stored_values(connection, rows)
     missing = [row for row in rows if (row[0], row[1]) not in there] if there else rows
-    if missing:
-        await connection.execute("SAVEPOINT readings")
-        await copy(connection, missing, lambda: None)
-    return there
+    if not missing:
+        return meanwhile(there)
+    await connection.execute("SAVEPOINT readings")
+    return await copy(connection, missing, lambda: meanwhile(there))
 
 
 async def stored_values(connection: Connection, rows: Sequence[Row]) -> dict[Key, int]:
