@@ -388,6 +388,8 @@ async def test_stored_values_are_found_by_index_and_no_chunk_is_read_through(dat
 
     async def look(connection: Connection) -> list[dict[str, Any]]:
         assert {row[:2]: (row.read_at - begin) // HOUR_US for row in rows} == await stored_values(connection, rows)
+        prepared = await (await connection.execute("SELECT statement FROM pg_prepared_statements")).fetchall()
+        assert not [statement for (statement,) in prepared if "ORDINALITY" in statement], "planned for any instants, of any chunk"
         within = [keys_to_look_up(some) for some in by_chunk(rows)]
         return [(await (await connection.execute(explain, keys)).fetchall())[0][0][0]["Plan"] for keys in within]
 
