@@ -38,8 +38,8 @@ async def copy(connection: Connection, rows: Sequence[Row], meanwhile: Callable[
         return meanwhile()
 
 
-async def copy_missing(connection: Connection, rows: Sequence[Row], meanwhile: Callable[[dict[Key, int]], T]) -> T:
-    """Store those of rows, of distinct keys in key order, not there yet; `meanwhile` is given the stored values of the others.
+async def copy_missing(connection: Connection, rows: Sequence[Row], meanwhile: Callable[[Sequence[Row], dict[Key, int]], T]) -> T:
+    """Store those of rows, of distinct keys in key order, not there yet; `meanwhile` gets them, and what is there of the others.
 
     The transaction goes on whatever it meets. Raises psycopg.errors.UniqueViolation where looking and storing never agree.
     """
@@ -51,13 +51,13 @@ async def copy_missing(connection: Connection, rows: Sequence[Row], meanwhile: C
     return await _copy_missing(connection, rows, meanwhile)
 
 
-async def _copy_missing(connection: Connection, rows: Sequence[Row], meanwhile: Callable[[dict[Key, int]], T]) -> T:
+async def _copy_missing(connection: Connection, rows: Sequence[Row], meanwhile: Callable[[Sequence[Row], dict[Key, int]], T]) -> T:
     there = await stored_values(connection, rows)
     missing = [row for row in rows if (row[0], row[1]) not in there] if there else rows
     if not missing:
-        return meanwhile(there)
+        return meanwhile(missing, there)
     await connection.execute("SAVEPOINT readings")
-    return await copy(connection, missing, lambda: meanwhile(there))
+    return await copy(connection, missing, lambda: meanwhile(missing, there))
 
 
 async def stored_values(connection: Connection, rows: Sequence[Row]) -> dict[Key, int]:

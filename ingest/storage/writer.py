@@ -98,7 +98,7 @@ class Writer:
             self._wary_batches -= 1
         elif (mark := await self._copied_as_new(connection, first)) is not None:
             if first is not rows:
-                return await _keep_known(connection, batch, _apart(rows, first, {}))
+                return await _keep_known(connection, batch, _apart(rows, first, {}, first))
             new_sessions = await _keep_the_rest(connection, batch)
             await _mark(connection, mark)
             return outcomes_of_new(batch, new_sessions)
@@ -119,7 +119,7 @@ class Writer:
         self, connection: Connection, batch: Sequence[Assessed], rows: Sequence[Row], first: Sequence[Row]
     ) -> list[Outcome]:
         """Write a batch of whose keys some may be there already."""
-        apart = await readings.copy_missing(connection, first, lambda there: _apart(rows, first, there))
+        apart = await readings.copy_missing(connection, first, lambda new, there: _apart(rows, first, there, new))
         if len(apart.new) < len(first):
             self._wary_batches = WARY_BATCHES
         return await _keep_known(connection, batch, apart)
@@ -128,22 +128,24 @@ class Writer:
 class Apart(NamedTuple):
     """Readings of a batch, some of whose keys came twice or were there: what is new, its mark, and other values of stored keys."""
 
-    new: dict[Key, int]
+    new: set[Row]
     mark: marking.Mark
     others: list[Row]
 
 
-def _apart(rows: Sequence[Row], first: Sequence[Row], there: dict[Key, int]) -> Apart:
-    new = {(row[0], row[1]): row[2] for row in first if (row[0], row[1]) not in there}
-    values = {**new, **there}
-    return Apart(new, marking.mark(list(new)), [row for row in rows if row[2] != values[row[0], row[1]]])
+def _apart(rows: Sequence[Row], first: Sequence[Row], there: dict[Key, int], missing: Sequence[Row]) -> Apart:
+    """`first` of each key among rows, what is stored of those keys that were there, and the rows whose keys were not."""
+    new = set(missing)
+    values = there if first is rows else {**{(row[0], row[1]): row[2] for row in first}, **there}
+    others = [row for row in rows if row not in new and row[2] != values[row[0], row[1]]]
+    return Apart(new, marking.mark(missing), others)
 
 
 async def _keep_known(connection: Connection, batch: Sequence[Assessed], apart: Apart) -> list[Outcome]:
     """Keep all of a batch but its new readings, which are stored."""
     disputed = await readings.keep_conflicts(connection, apart.others)
     new_sessions = await _keep_the_rest(connection, batch)
-    mark = marking.mark(sorted([*apart.new, *((channel, at) for channel, at, _ in disputed)])) if disputed else apart.mark
+    mark = marking.mark(sorted([*map(KEY, apart.new), *map(KEY, disputed)])) if disputed else apart.mark
     await _mark(connection, mark)
     return outcomes(batch, apart.new, disputed, new_sessions)
 
@@ -228,7 +230,7 @@ async def _probe(connection: Connection) -> None:
     """Channel 0 is nobody's; the reading never outlives its savepoint."""
     now = instant(datetime.now(UTC))
     await connection.execute("SAVEPOINT probe")
-    await readings.copy_missing(connection, [Row(0, now, 0, now)], lambda _: None)
+    await readings.copy_missing(connection, [Row(0, now, 0, now)], lambda *_: None)
     await readings.keep_conflicts(connection, [Row(0, now, 0, now)])
     await connection.execute(QUERIES["insert_session"], (0, "probe", 1, moment(now), 0, None, None, None, moment(now)))
     await connection.execute(QUERIES["probe_quarantine"])

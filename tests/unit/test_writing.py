@@ -44,7 +44,7 @@ def test_where_all_is_new_outcomes_are_those_that_look_at_every_row(some: set[tu
         rows = [left.pop() for _ in range(min(2, len(left)))] if kind in ("rows", "both") else []
         refused = rejected if kind in ("rejected", "both") else None
         batch.append(Assessed(MESSAGE, rows, [SESSION] if kind == "session" else (), refused))
-    stored = {row[:2]: row.value for assessed in batch for row in assessed.rows}
+    stored = {row for assessed in batch for row in assessed.rows}
 
     assert outcomes(batch, stored, set(), {SESSION}) == outcomes_of_new(batch, {SESSION})
 
