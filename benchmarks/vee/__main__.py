@@ -13,7 +13,7 @@ import click
 
 from benchmarks.vee.city import Injected, day_of, simulated
 from benchmarks.vee.faults import as_meant, spoil
-from benchmarks.vee.registers import ZONE, Key, Register, digests_of, judged
+from benchmarks.vee.registers import ZONE, Key, Register, digests_of, judged, parent_of
 from ingest.metering.vee.episodes import Finding
 from ingest.metering.vee.rules import RULES
 from simulators.month import Month
@@ -42,13 +42,10 @@ def is_found(one: Injected, found: Mapping[Key, Sequence[Finding]], registers: M
     """Whether the rule for a fault speaks on its days; what is wrong with a sub-meter may show at the meter before it."""
     return any(
         finding.rule == one.rule and finding.from_day <= one.last and finding.to_day >= one.first
-        for key in (one.key, _parent(one.key, registers))
+        for key in (one.key, parent_of(one.key, registers))
+        if key is not None
         for finding in found.get(key, ())
     )
-
-
-def _parent(key: Key, registers: Mapping[Key, Register]) -> Key:
-    return key[0], key[1], registers[key].parent if key in registers else "", key[3]
 
 
 @click.command()
@@ -112,7 +109,7 @@ def _faulty(institutions: int, seed: int, month: Month, *, details: bool) -> Non
                 of = registers[one.key]
                 click.echo(f"missed: {one.fault} {'/'.join(one.key)} step {of.quantum * of.ratio_milli / 1e6} exports {of.exports}")
     wrong = struck | {one.key for one in injected}
-    wrong |= {_parent(key, registers) for key in wrong}
+    wrong |= {above for key in wrong if (above := parent_of(key, registers))}
     others = Counter(one.rule for key, of in found.items() if key not in wrong for one in of)
     click.echo(f"\non {len(set(found) - wrong)} registers without a fault of their own: {dict(others) or 'nothing'}")
 

@@ -71,8 +71,8 @@ def judged(registers: Mapping[Key, Register], first: Day, last: Day, zone: Calen
     digests = {key: digests_of(register, zone, last) for key, register in registers.items()}
     children: dict[Key, list[Key]] = defaultdict(list)
     for key, register in registers.items():
-        if register.parent and register.role != "check":
-            children[key[0], key[1], register.parent, key[3]].append(key)
+        if register.role != "check" and (parent := parent_of(key, registers)):
+            children[parent].append(key)
     found = {}
     for key, register in registers.items():
         facts, behind = register.facts(zone), [digests[child] for child in children.get(key, ())]
@@ -83,6 +83,14 @@ def judged(registers: Mapping[Key, Register], first: Day, last: Day, zone: Calen
                 signals += judge(View(day, facts, window, (), behind))
         found[key] = findings(signals)
     return found
+
+
+def parent_of(key: Key, registers: Mapping[Key, Register]) -> Key | None:
+    """The same register of the meter before this one; a charger's may be an electricity meter."""
+    institution, medium, _, name = key
+    media = (medium, "electricity") if medium == "charger" else (medium,)
+    above = [(institution, one, registers[key].parent, name) for one in media]
+    return next((one for one in above if one in registers), None)
 
 
 def digests_of(register: Register, zone: Calendar, last: Day) -> dict[Day, Digest]:

@@ -1,6 +1,7 @@
 """Rules about what arrives and how it fits: clocks, silences, intervals, sums, scale, water at night, jumps."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -95,8 +96,22 @@ def test_sum_of_children() -> None:
 
     assert found("sum_of_children", replace(whole, children=[half])) is None
     assert found("sum_of_children", replace(whole, children=[more])).severity is Severity.CRITICAL
-    assert found("sum_of_children", replace(whole, children=[less])).evidence["gap_share"] == pytest.approx(0.875, abs=0.01)
+    assert found("sum_of_children", replace(whole, children=[less])).evidence["unseen_a_day"] == pytest.approx(168, abs=3)
     assert found("sum_of_children", replace(whole, facts=(facts(exports=True),), children=[more])) is None
+
+
+def test_sum_of_children_in_a_week_of_holidays() -> None:
+    """All of a week like Sundays, and the metered part resting more than the rest: its share moves, the unseen amount does not."""
+    unseen = {day: each.amount // 2 for day, each in history().items()}
+    days = history()
+    for day in range(TODAY - 6, TODAY + 1):
+        unseen[day] = unseen[date(2026, 9, 27).toordinal()]
+        days[day] = replace(days[day], amount=unseen[day] + 5 * KWH)
+    part = {day: replace(each, amount=each.amount - unseen[day]) for day, each in days.items()}
+    double = part | {day: replace(part[day], amount=6 * part[day].amount) for day in range(TODAY - 6, TODAY + 1)}
+
+    assert found("sum_of_children", replace(view(days), children=[part])) is None
+    assert found("sum_of_children", replace(view(days), children=[double])).severity is Severity.WARNING
 
 
 @pytest.mark.parametrize("factor", [1000, 1 / 1000])
