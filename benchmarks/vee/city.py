@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from benchmarks.vee.registers import DAY_US, SECOND, ZONE, Key, Register
+from benchmarks.vee.tariffs import add_tariffs
 from ingest.metering.calendar import Day
 from ingest.metering.vee.digest import Raw
 from simulators import faults, fleet, run, stream
@@ -38,6 +39,7 @@ def simulated(
         if of_month == month:
             injected += _mishaps(running)
             injected += _leaks(built, institutions, seed, leaks)
+    add_tariffs(registers, {one.key for one in injected})
     return registers, injected
 
 

@@ -2,12 +2,16 @@
 
 import random
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from benchmarks.vee.city import Injected
 from benchmarks.vee.registers import DAY_US, SECOND, ZONE, Key, Register
+from benchmarks.vee.tariffs import total_of
+from ingest.metering.calendar import HOUR_US
 from ingest.metering.vee.digest import Digest, Raw
 from ingest.metering.vee.shape import LEAST_STEPS, SPIKE_OVER_THIRD
+from schemas.registers import MAIN_REGISTER
 from simulators.month import Month
 
 Change = Callable[[Register, int, int], None]
@@ -89,6 +93,16 @@ def _wrong(of: Register, begin: int, end: int) -> None:
     ]
 
 
+def _dead(of: Register, _begin: int, _end: int) -> None:
+    """The value it began with, for ever."""
+    of.raw = [one._replace(value=of.raw[0].value) for one in of.raw]
+
+
+def _mute(of: Register, _begin: int, _end: int) -> None:
+    """Never commissioned."""
+    of.raw = []
+
+
 def _fast(of: Register) -> bool:
     return min(one.received_at - one.read_at for one in of.raw) < 60 * SECOND
 
@@ -108,7 +122,7 @@ class Fault(NamedTuple):
 
 
 def _main(of: Register) -> bool:
-    return of.role == "main" and of.key[3] != "energy_export_kwh"
+    return of.role == "main" and of.key[3] in MAIN_REGISTER.values()
 
 
 def _electric(of: Register) -> bool:
@@ -120,7 +134,18 @@ def _water(of: Register) -> bool:
 
 
 def _child(of: Register) -> bool:
-    return of.medium == "electricity" and bool(of.parent) and of.key[3] == "energy_import_kwh"
+    return of.medium == "electricity" and of.role != "check" and bool(of.parent) and of.key[3] == "energy_import_kwh"
+
+
+def _peak(of: Register) -> bool:
+    return of.key[3] == "energy_import_tariff_2_kwh"
+
+
+def _rests(of: Register) -> bool:
+    """Water that stands still for a sixth of the time, and of which a third of the flow is two display steps an hour and more."""
+    raw, hours = sorted(of.raw), (max(of.raw).read_at - min(of.raw).read_at) / HOUR_US
+    still = sum(after.read_at - before.read_at for before, after in pairwise(raw) if after.value == before.value)
+    return _water(of) and still > hours * HOUR_US / 6 and (raw[-1].value - raw[0].value) % of.modulus / hours / 3 > 2 * of.quantum
 
 
 SPIKE: Final = "one hour with three times its use"
@@ -142,6 +167,10 @@ FAULTS: Final = {
     "leak of a third of the average flow": Fault("night_minimum", 8, _water, _leak),
     "every fourth value nonsense": Fault("wrong_values", 1, _electric, _wrong),
     "sub-meter counts double": Fault("sum_of_children", 8, _child, _times(2)),
+    "a tariff register stops for 8 days": Fault("sum_of_tariffs", 8, _peak, _times(0)),
+    "a tap left open where hours usually rest": Fault("continuous_flow", 8, _rests, _leak),
+    "shows one value from the beginning": Fault("never_moves", 1, _electric, _dead),
+    "registered, and never heard": Fault("never_heard", 8, _main, _mute),
 }
 EACH: Final = 8
 
@@ -161,11 +190,11 @@ def spoil(registers: Mapping[Key, Register], month: Month, seed: int, taken: set
     rng = random.Random(f"vee/{seed}")
     injected = []
     for name, fault in FAULTS.items():
-        able = sorted(key for key, register in registers.items() if key not in taken and fault.on(register))
+        able = sorted(key for key, register in registers.items() if not {key, total_of(key)} & taken and fault.on(register))
         for key in rng.sample(able, min(EACH, len(able))):
             begin = month.start_s * SECOND + rng.randrange(5, 20) * DAY_US + fault.from_hour * 3600 * SECOND
             end = begin + int(fault.days * DAY_US)
             fault.change(registers[key], begin, end)
-            taken.add(key)
+            taken |= {key, total_of(key)}
             injected.append(Injected(name, fault.rule, key, ZONE.day(begin), ZONE.day(end) + 1))
     return injected

@@ -87,7 +87,7 @@ def _is_below_rest(view: View, usual: Usual) -> bool:
 
 
 def _lacks_base(view: View, usual: Usual) -> bool:
-    """At most a quarter of the quietest weekday's median, and at night (no roof feeds in then) at most 0.15 of what usually runs."""
+    """At most a quarter of the quietest weekday's median, and at night (without roofs) at most 0.15 of what usually runs."""
     nights, amount = _nights(view), view.digests[view.day].amount
     return nights is not None and nights.tonight <= BASE_TIMES * nights.usual and amount <= BASE_DAY_TIMES * usual.low
 
