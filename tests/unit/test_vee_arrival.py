@@ -114,6 +114,15 @@ def test_sum_of_children_in_a_week_of_holidays() -> None:
     assert found("sum_of_children", replace(view(days), children=[double])).severity is Severity.WARNING
 
 
+def test_sum_of_children_where_all_falls_alike() -> None:
+    """A building that uses half as much: so does each part, the share that is unseen stays."""
+    days = history()
+    days |= {day: replace(days[day], amount=days[day].amount // 4) for day in range(TODAY - 6, TODAY + 1)}
+    part = {day: replace(each, amount=each.amount // 2) for day, each in days.items()}
+
+    assert found("sum_of_children", replace(view(days), children=[part])) is None
+
+
 @pytest.mark.parametrize("factor", [1000, 1 / 1000])
 def test_unit_slip_of_a_day(factor: float) -> None:
     """A thousand times the usual, or a thousandth; and neither counts as high use as well."""
@@ -155,6 +164,15 @@ def test_night_minimum() -> None:
     assert found("night_minimum", view(of=WATER, night_flow=4 * KWH)) is None
     assert found("night_minimum", view(history(night_flow=4 * KWH), of=WATER)) is None
     assert found("night_minimum", view(days)) is None
+
+
+def test_night_minimum_of_a_coarse_display() -> None:
+    """Two display steps more in each of three nights are enough, one is not."""
+    coarse, days = facts(medium="water", register="volume_m3", quantum=1000), history(night_flow=0)
+    for flow, is_found in ((KWH // 2, True), (KWH // 4, False)):
+        leak = days | {day: replace(days[day], night_flow=flow, amount=24 * KWH) for day in range(TODAY - 2, TODAY + 1)}
+        lower = {day: replace(each, amount=24 * KWH) for day, each in leak.items()}
+        assert is_found == (found("night_minimum", view(lower, of=coarse)) is not None)
 
 
 def test_continuous_flow() -> None:

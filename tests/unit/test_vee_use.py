@@ -132,6 +132,15 @@ def test_zero_run() -> None:
     assert found("zero_run", view(of=facts(medium="charger"), still_us=40 * HOUR_US)) is None
 
 
+def test_zero_run_behind_a_roof_takes_a_night() -> None:
+    """A bright day stops the register; a day and a night do not. What is fed back rests as long as it likes."""
+    roof = facts(exports=True)
+
+    assert found("zero_run", view(of=roof, still_us=20 * HOUR_US)) is None
+    assert found("zero_run", view(of=roof, still_us=24 * HOUR_US)) is not None
+    assert found("zero_run", view(of=facts(exports=True, register="energy_export_kwh"), still_us=40 * HOUR_US)) is None
+
+
 def test_zero_run_goes_on_for_three_weeks() -> None:
     """Days that stand still do not become usual before half of the weekdays known do."""
     days = history()
@@ -166,6 +175,7 @@ def test_catch_up() -> None:
     silence = Jump("unallocated", 0, 900_000, 30 * HOUR_US, 900 * KWH)
 
     assert found("catch_up", view(catch_up=once)).evidence["came_at_once"] == 300
+    assert found("catch_up", view(of=facts(exports=True), catch_up=once)) is not None
     assert found("catch_up", view(catch_up=once._replace(advance=110_000))) is None
     assert found("catch_up", view(jumps=(silence,))).evidence["silent_hours"] == 30
     assert found("catch_up", view(jumps=(silence._replace(amount=250 * KWH),))) is None

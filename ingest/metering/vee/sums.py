@@ -3,7 +3,7 @@
 Over seven days, so that a reading a few minutes off midnight does not matter; days count where every part is full.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -30,8 +30,8 @@ TARIFF_SHARE: Final = 0.005
 OVER_SHARE: Final = 0.03
 """The parts exceed the whole by this share. Invented: two meters of accuracy class 1 and 2 may differ by it."""
 GAP_SHARE: Final = 0.05
-"""What no meter behind sees lies so far outside of its usual range, as a share of the meter's usual day. S57 closes no period with
-a gap above 5 %; here a usual gap may be of any size.
+"""What no meter behind sees lies so far outside of its usual range: of the meter's usual day as an amount, and in points as a share
+of the meter, for where the whole falls, so does each part. S57 closes no period with a gap above 5 %; a usual gap may be any.
 """
 GAP_SPREADS: Final = 6.0
 """... and by so many robust spreads of its days. Invented."""
@@ -75,21 +75,27 @@ def _shift(view: View) -> Found | None:
     week, before = _gaps(view, since, WEEK), _gaps(view, since - HISTORY_DAYS, HISTORY_DAYS)
     if view.now.exports or len(week) < LEAST_DAYS or len(before) < LEAST_HISTORY_DAYS:
         return None
+    unseen, of = sum(gap.amount for gap in week) / len(week), sum(gap.of for gap in week) / len(week)
     usual = medians_by_weekday([(gap.day, gap.amount) for gap in before])
     spread = ROBUST * median(abs(gap.amount - usual[gap.day % WEEK]) for gap in before)
-    a_day = sum(gap.amount for gap in week) / len(week)
-    outside = max(a_day - max(usual.values()), min(usual.values()) - a_day)
     least = max(GAP_SHARE * median(gap.of for gap in before), GAP_SPREADS * spread, (len(view.children) + 1) * view.now.step)
-    if outside <= least:
+    outside = _outside(unseen, usual.values())
+    shares = medians_by_weekday([(gap.day, gap.amount / gap.of) for gap in before if gap.of])
+    if outside <= least or not shares or _outside(unseen / of, shares.values()) <= GAP_SHARE:
         return None
     evidence = {
-        "unseen_a_day": units(a_day),
+        "unseen_a_day": units(unseen),
         "usually_from": units(min(usual.values())),
         "usually_to": units(max(usual.values())),
-        "meter_a_day": units(sum(gap.of for gap in week) / len(week)),
+        "meter_a_day": units(of),
         "days": len(week),
     }
     return Found(Severity.WARNING, round(outside * len(week)), evidence)
+
+
+def _outside(number: float, usual: Collection[float]) -> float:
+    """How far a number lies outside of a range; not above zero within it."""
+    return max(number - max(usual), min(usual) - number)
 
 
 class _Gap(NamedTuple):
