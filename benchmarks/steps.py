@@ -20,7 +20,7 @@ import numpy as np
 from psycopg import AsyncConnection
 from pydantic import SecretStr
 
-from benchmarks.settled import LEDGER, ROUND_HOURS, TrueFaults, settled
+from benchmarks.settled import LEDGER, ROUND_HOURS, settled
 from ingest.settings import DatabaseSettings
 from ingest.stack import Stack
 from ingest.storage.bootstrap import prepare
@@ -70,9 +70,9 @@ async def main() -> None:
         )
         prepared = await prepare(stack.postgres.url(), "meterwarden", directory / "passwords")
         settings = DatabaseSettings(url=SecretStr(prepared.uri_with_password("meterwarden_writer")))
-        true_faults = await settled(of, settings, directory)
-        async with await AsyncConnection.connect(prepared.uri_with_password("meterwarden_owner")) as connection:
-            confusion = await _compared(connection, of, directory / LEDGER, true_faults)
+        owner_url = prepared.uri_with_password("meterwarden_owner")
+        confusion = await compare(of, settings, owner_url, directory)
+        async with await AsyncConnection.connect(owner_url) as connection:
             _print(confusion, of, await _counts(connection))
         if options.wrong:
             print("\n".join(confusion.wrong))
@@ -88,11 +88,13 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _compared(connection: AsyncConnection[Any], of: Run, path: Path, true_faults: TrueFaults) -> Confusion:
-    events = await _events(connection)
-    months = await _months(connection)
+async def compare(of: Run, settings: DatabaseSettings, reader_url: str, directory: Path) -> Confusion:
+    """Publish and settle the run into a migrated, empty database, and hold what was found against what was injected."""
+    true_faults = await settled(of, settings, directory)
+    async with await AsyncConnection.connect(reader_url) as connection:
+        events, months = await _events(connection), await _months(connection)
     confusion = Confusion()
-    with ledger.read(path) as book:
+    with ledger.read(directory / LEDGER) as book:
         declared = {key: [fault.exchange for fault in each if fault.declared in ("on_time", "late") and fault.exchange]
                     for key, each in true_faults.items()}  # fmt: skip
         for device, seen in zip(of.devices, expected.devices(book, declared), strict=True):
@@ -124,8 +126,8 @@ def _of_register(
 def _asked(fault: RegisterFault, seen: Expected) -> tuple[str, set[str], set[str]]:
     """A fault's line in the table, the events that must be found, and those that may.
 
-    A wrong value that three readings agree on looks like a register that was exchanged, and then exchanged back; a register that
-    stands still again once it has caught up looks like a wrong value. Of both the service must say that it does not know.
+    A wrong value that three readings agree on looks like a register that was exchanged, and then exchanged back: the service must
+    say that it does not know. A register that stands still again once it has caught up looks like a wrong value: it may.
     """
     if fault.kind == "unit_slip" and fault.expected and _three_agree(seen, fault.first_s, fault.last_s):
         return f"{fault.kind}, three agree", {"unexplained"}, {"dip", "spike", "reset", "unexplained"}
