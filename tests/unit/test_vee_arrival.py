@@ -133,6 +133,14 @@ def test_unit_slip_of_a_day(factor: float) -> None:
     assert found("unit_slip", replace(slipped, facts=(facts(quantum=1, register="energy_export_kwh"),))) is None
 
 
+def test_a_charger_that_hardly_charged_is_no_unit_slip() -> None:
+    """Somebody plugged in for a minute; a thousand times the usual is one."""
+    charger = facts(quantum=1, medium="charger")
+
+    assert found("unit_slip", view(of=charger, amount=KWH // 4)) is None
+    assert found("unit_slip", view(of=charger, amount=240_000 * KWH)) is not None
+
+
 def test_unit_slip_of_a_value() -> None:
     """A register that shows watt-hours for a moment; an ordinary wrong value is none."""
     slip = Jump("spike", 123_456, 123_456_789, 0, None)
