@@ -35,8 +35,9 @@ def unit_slip(view: View) -> Found | None:
 
 
 def _of_the_day(view: View) -> Found | None:
-    """Of what a roof feeds back days are not compared: from a cloudy week to a bright one it grows a thousandfold by itself. Nor is a
-    charger's day a thousandth: somebody plugged in for a minute.
+    """Of what a roof feeds back days are not compared: from a cloudy week to a bright one it grows a thousandfold by itself.
+
+    Nor is a charger's day a thousandth: somebody plugged in for a minute.
     """
     today, before = view.today, view.usual
     if today is None or before is None or not today.is_full or today.amount <= 0 or before.mean <= 0 or view.now.register == EXPORT:
