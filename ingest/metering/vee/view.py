@@ -66,7 +66,7 @@ class Facts:
     """The most that can pass in an hour, in millionths of the unit."""
     interval_us: int
     exports: bool = False
-    """Whether the meter also counts what flows back."""
+    """Whether the meter also counts what flows back, or checks one that does."""
     sub_item: str | None = None
     """What the meter is for, as the national guideline codes it: A lighting, B air conditioning, C power, D special."""
 
