@@ -251,7 +251,7 @@ async def test_chargers_are_among_the_meters_behind_a_meter(
 
 async def test_a_check_meter_stands_behind_the_roof_of_the_meter_it_checks(database: Database, tmp_path: Path) -> None:
     """A day without a night at which neither moves is the sun's, of both; of a meter without a roof it is a finding."""
-    roof = "energy_import_kwh;energy_export_kwh"
+    roof = "energy_import_kwh energy_export_kwh"
     meters = [meter("E1", registers=roof), meter("E2", role="check", parent="E1"), meter("E3")]
     await import_files(database, write_files(tmp_path, meters=meters))
     for path, channel in (await channels(database)).items():
