@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from benchmarks.vee.city import Injected, day_of, simulated
-from benchmarks.vee.faults import as_meant, spoil
+from benchmarks.vee.faults import PARTS, as_meant, spoil
 from benchmarks.vee.registers import ZONE, Key, Register, digests_of, judged, parent_of
 from benchmarks.vee.tables import Tally, show
 from benchmarks.vee.tariffs import total_of
@@ -51,31 +51,33 @@ def _quiet(tally: Tally, institutions: int, seed: int, month: Month, *, details:
 
 
 def _faulty(tally: Tally, institutions: int, seed: int, month: Month, *, details: bool) -> None:
-    registers, injected = simulated(institutions, seed, month, Scenario().with_rates(**RATES), LEAKS)
+    registers, mishaps = simulated(institutions, seed, month, Scenario().with_rates(**RATES), LEAKS)
     first, last = day_of(month.start_s), day_of(month.end_s) - 1
-    struck = {one.key for one in injected}
-    injected = [one for one in injected if first <= one.first and one.last <= last]
-    spoilt = spoil(registers, month, seed, set(struck))
-    injected += [as_meant(one, of, digests_of(of, ZONE, one.last).get(one.first)) for one in spoilt for of in (registers[one.key],)]
-    injected += [
+    struck = {one.key for one in mishaps}
+    known = {key: digests_of(register, ZONE, last) for key, register in registers.items()}
+    mishaps = [one for one in mishaps if first <= one.first and one.last <= last]
+    mishaps += [
         Injected("several values for one time", "conflict", key, ZONE.day(at), ZONE.day(at))
         for key, register in sorted(registers.items())
         for at in sorted(register.conflicts)
     ]
-    found = judged(registers, first, last)
-    missed = []
-    for one in injected:
-        hit = is_found(one, found, registers)
-        tally.add_fault(one, hit=hit)
-        missed += [one] if one.rule and not hit else []
-    wrong = struck | {one.key for one in injected}
-    wrong |= {above for key in wrong for above in _wholes(key, registers)}
-    others = {key: of for key, of in found.items() if key not in wrong}
-    tally.add_others(others)
-    click.echo(f"seed {seed}, {month}, faulty: {len(injected)} faults, {len(missed)} missed")
-    for one in missed if details else ():
-        of = registers[one.key]
-        click.echo(f"missed: {one.fault} {'/'.join(one.key)} step {of.quantum * of.ratio_milli / 1e6} exports {of.exports}")
+    for part in range(PARTS):
+        spoilt = dict(registers)
+        injected = spoil(spoilt, month, seed, set(struck), part)
+        changed = {one.key: digests_of(spoilt[one.key], ZONE, last) for one in injected}
+        found = judged(spoilt, first, last, ZONE, known | changed)
+        injected = [as_meant(one, spoilt[one.key], changed[one.key].get(one.first)) for one in injected] + mishaps * (part == 0)
+        for one in injected:
+            hit = is_found(one, found, spoilt)
+            tally.add_fault(one, hit=hit)
+            if details and one.rule and not hit:
+                of = spoilt[one.key]
+                click.echo(f"missed: {one.fault} {'/'.join(one.key)} step {of.quantum * of.ratio_milli / 1e6} exports {of.exports}")
+        wrong = struck | {one.key for one in (*injected, *mishaps)}
+        wrong |= {above for key in wrong for above in _wholes(key, spoilt)}
+        others = {key: of for key, of in found.items() if key not in wrong}
+        tally.add_others(others)
+        click.echo(f"seed {seed}, {month}, faulty: {len(injected)} faults; {sum(map(len, others.values()))} findings elsewhere")
 
 
 def is_found(one: Injected, found: Mapping[Key, Sequence[Finding]], registers: Mapping[Key, Register]) -> bool:

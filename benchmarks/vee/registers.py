@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
+from types import MappingProxyType
 from typing import Final
 
 from ingest.metering.calendar import Calendar, Day, calendar
@@ -13,7 +14,7 @@ from ingest.metering.steps import Counted
 from ingest.metering.vee.digest import BEFORE_US, DayAmount, Digest, Hour, Jump, Raw, digest
 from ingest.metering.vee.episodes import Finding, findings, never_heard
 from ingest.metering.vee.rules import Signal, judge
-from ingest.metering.vee.view import LOOK_BACK_DAYS, Facts, View
+from ingest.metering.vee.view import LOOK_BACK_DAYS, Days, Facts, View
 
 ZONE: Final = calendar("Asia/Shanghai")
 SECOND: Final = 1_000_000
@@ -66,9 +67,15 @@ class Register:
         )  # fmt: skip
 
 
-def judged(registers: Mapping[Key, Register], first: Day, last: Day, zone: Calendar = ZONE) -> dict[Key, list[Finding]]:
-    """What the rules find on the days of a span, per register."""
-    digests = {key: digests_of(register, zone, last) for key, register in registers.items()}
+def judged(
+    registers: Mapping[Key, Register],
+    first: Day,
+    last: Day,
+    zone: Calendar = ZONE,
+    known: Mapping[Key, Days] = MappingProxyType({}),
+) -> dict[Key, list[Finding]]:
+    """What the rules find on the days of a span, per register; `known` are digests that need not be made."""
+    digests = {key: known[key] if key in known else digests_of(register, zone, last) for key, register in registers.items()}
     children, tariffs = defaultdict[Key, list[Key]](list), defaultdict[Key, list[Key]](list)
     for key, register in registers.items():
         if "_tariff_" in key[3]:
