@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from statistics import median
 from typing import Final, NamedTuple
 
 from benchmarks.vee.city import Injected
@@ -85,6 +85,16 @@ def _leak(of: Register, begin: int, end: int) -> None:
     of.raw = [one._replace(value=shown(one)) for one in of.raw]
 
 
+def _tap(of: Register, begin: int, end: int) -> None:
+    """Three display steps an hour, day and night."""
+
+    def shown(one: Raw) -> int:
+        hours = max(min(one.read_at, end) - begin, 0) / HOUR_US
+        return (one.value + int(3 * hours) * of.quantum) % of.modulus
+
+    of.raw = [one._replace(value=shown(one)) for one in of.raw]
+
+
 def _wrong(of: Register, begin: int, end: int) -> None:
     """Every fourth value is nonsense."""
     half = of.modulus // 2
@@ -143,10 +153,12 @@ def _peak(of: Register) -> bool:
 
 
 def _rests(of: Register) -> bool:
-    """Water that stands still for a sixth of the time, and of which a third of the flow is two display steps an hour and more."""
-    raw, hours = sorted(of.raw), (max(of.raw).read_at - min(of.raw).read_at) / HOUR_US
-    still = sum(after.read_at - before.read_at for before, after in pairwise(raw) if after.value == before.value)
-    return _water(of) and still > hours * HOUR_US / 6 and (raw[-1].value - raw[0].value) % of.modulus / hours / 3 > 2 * of.quantum
+    """Water that is at rest for three hours a day and more, on a display of 0.1 m3 and finer."""
+    hourly = {one.read_at // HOUR_US: one.value for one in sorted(of.raw)}
+    still = dict.fromkeys((hour // 24 for hour in hourly), 0)
+    for hour, value in hourly.items():
+        still[hour // 24] += hourly.get(hour - 1) == value
+    return _water(of) and of.quantum * of.ratio_milli <= 100_000 and median(still.values()) >= 3
 
 
 SPIKE: Final = "one hour with three times its use"
@@ -169,7 +181,7 @@ FAULTS: Final = {
     "leak of a third of the average flow": Fault("night_minimum", 8, _water, _leak),
     "every fourth value nonsense": Fault("wrong_values", 1, _electric, _wrong),
     "sub-meter counts double": Fault("sum_of_children", 8, _child, _times(2)),
-    "a tap left open where hours usually rest": Fault("continuous_flow", 8, _rests, _leak),
+    "a tap left open where hours usually rest": Fault("continuous_flow", 8, _rests, _tap),
     "shows one value from the beginning": Fault("never_moves", 1, _electric, _dead),
     "registered, and never heard": Fault("never_heard", 8, _main, _mute),
 }
