@@ -115,9 +115,9 @@ def test_sum_of_children_in_a_week_of_holidays() -> None:
 
 
 def test_sum_of_children_where_all_falls_alike() -> None:
-    """A building that uses half as much: so does each part, the share that is unseen stays."""
+    """A building that uses a tenth: so does each part, the share that is unseen stays."""
     days = history()
-    days |= {day: replace(days[day], amount=days[day].amount // 4) for day in range(TODAY - 6, TODAY + 1)}
+    days |= {day: replace(days[day], amount=days[day].amount // 10) for day in range(TODAY - 6, TODAY + 1)}
     part = {day: replace(each, amount=each.amount // 2) for day, each in days.items()}
 
     assert found("sum_of_children", replace(view(days), children=[part])) is None
