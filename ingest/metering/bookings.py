@@ -14,27 +14,14 @@ proves the day. What a larger period knows better than its parts is booked besid
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from math import lcm
-from typing import Any
 
 from ingest.metering.calendar import HOUR_US, Day, Instant, month, year
-from ingest.metering.channel import FIRST_GAP_LIMIT_US, SECOND_GAP_LIMIT_US, Channel, Version
+from ingest.metering.channel import FIRST_GAP_LIMIT_US, SECOND_GAP_LIMIT_US, Channel
+from ingest.metering.events import Event, of_exchange, of_ignored, of_step
 from ingest.metering.profile import like_days, shares
-from ingest.metering.steps import Counted, Exchanged, Found, Ignored, Step
+from ingest.metering.steps import Found, Ignored, Step
 from ingest.metering.tallies import NO_DAY, NOTHING, DayTally, Tally
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What was not an ordinary step, found while folding in the reading at `found_at`."""
-
-    kind: str
-    found_at: Instant
-    from_at: Instant
-    to_at: Instant
-    amount: int | None
-    evidence: dict[str, Any]
 
 
 class Bookings:
@@ -91,9 +78,9 @@ class Bookings:
             if found.end.read_at >= self._hour_end:
                 self._move(found.end.read_at)
         elif isinstance(found, Ignored):
-            self._note_ignored(found, found_at)
+            self.events.append(of_ignored(found, found_at))
         else:
-            self._note_exchange(found, found_at)
+            self.events.append(of_exchange(found, found_at))
 
     def close(self) -> None:
         """Add the rows of the hour and day still open."""
@@ -133,8 +120,7 @@ class Bookings:
             kind, amount = "unallocated", self._leave_unallocated(step, advance, known=True)
         else:
             kind, amount = "like_days", self._spread(step, pieces, short=False)
-        start, end = step.start.read_at, step.end.read_at
-        self.events.append(Event(kind, found_at, start, end, amount, _evidence(step, self.channel.at(end))))
+        self._note(step, found_at, amount, kind)
         return amount
 
     def _by_like_days(self, step: Step, advance: int) -> list[tuple[Instant, Instant, int]] | None:
@@ -260,25 +246,13 @@ class Bookings:
         if self._history is not None and tally.measured_us == HOUR_US:
             self._history[self.hour_start] = tally.amount
 
+    def _note(self, step: Step, found_at: Instant, amount: int | None, kind: str | None = None) -> None:
+        self.events.append(of_step(step, self.channel.at(step.end.read_at), found_at, amount, kind))
+
     def _close_day(self) -> None:
         tally = self.day
         if tally != NO_DAY:
             self.days.append((self.day_number, tally))
-
-    def _note(self, step: Step, found_at: Instant, amount: int | None) -> None:
-        version = self.channel.at(step.end.read_at)
-        evidence = _evidence(step, version) | ({} if step.still_since is None else {"still_since": step.still_since})
-        self.events.append(Event(step.kind, found_at, step.start.read_at, step.end.read_at, amount, evidence))
-
-    def _note_exchange(self, found: Exchanged, found_at: Instant) -> None:
-        at = found.exchange.at
-        evidence = {"old_final": found.exchange.old_final, "new_initial": found.exchange.new_initial, **_anchor(found.anchor)}
-        self.events.append(Event("exchange", found_at, at, at, None, evidence))
-
-    def _note_ignored(self, found: Ignored, found_at: Instant) -> None:
-        at = found.reading.read_at
-        evidence = {"value": found.reading.value, **_anchor(found.anchor)}
-        self.events.append(Event(found.kind, found_at, at, at, None, evidence))
 
 
 def _share(advance: int, part_us: int, whole_us: int, value: int) -> int:
@@ -288,17 +262,3 @@ def _share(advance: int, part_us: int, whole_us: int, value: int) -> int:
     quotient, remainder = divmod(advance * part_us, whole_us)
     twice = 2 * remainder
     return quotient + (twice > whole_us or (twice == whole_us and (value + quotient) % 2 == 1))
-
-
-def _evidence(step: Step, version: Version) -> dict[str, Any]:
-    return {
-        "from_value": step.start.value,
-        "to_value": step.end.value,
-        "cap_per_hour": version.cap_per_hour,
-        "quantum": version.quantum,
-        "modulus": version.modulus,
-    }
-
-
-def _anchor(anchor: Counted) -> dict[str, Any]:
-    return {"anchor_at": anchor.read_at, "anchor_value": anchor.value}

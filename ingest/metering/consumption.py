@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from ingest.metering.bookings import Bookings, Event
+from ingest.metering.bookings import Bookings
 from ingest.metering.calendar import Calendar, Day, Instant
 from ingest.metering.channel import Channel
+from ingest.metering.events import Event
 from ingest.metering.resume import Start, State
 from ingest.metering.steps import Counted, Fold, advance, exchanged
 from ingest.metering.tallies import NO_DAY, NOTHING, DayTally, Tally

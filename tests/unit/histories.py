@@ -4,10 +4,10 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from ingest.metering.bookings import Event
 from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar
 from ingest.metering.channel import SECOND_GAP_LIMIT_US, Channel, Exchange, Version
 from ingest.metering.consumption import Settled, settle
+from ingest.metering.events import Event
 from ingest.metering.profile import LIKE_DAYS_BACK_US
 from ingest.metering.resume import Start, State, folded_until
 from ingest.metering.steps import Counted
