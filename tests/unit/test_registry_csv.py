@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from ingest.storage.registry_csv import OPTIONAL, RegistryFault, read_files
-from ingest.storage.registry_lines import FILES, begin, end
+from ingest.storage.registry_lines import FILES, Line, begin, end
+from tests.databases import ROOT
 from tests.registries import QUOTAS, institution, meter, write_files
 
 
@@ -27,6 +28,21 @@ def _add(directory: Path, name: str, *lines: Mapping[str, Any]) -> None:
         writer = csv.DictWriter(file, list(lines[0]))
         writer.writeheader()
         writer.writerows(lines)
+
+
+def test_the_documentation_names_every_column_of_every_file() -> None:
+    """And what may be left out."""
+    page = (ROOT / "docs" / "registry.md").read_text(encoding="utf-8")
+    said = {
+        name: (columns.split(", "), optional)
+        for name, optional, columns in re.findall(r"^\| `(\w+)\.csv`( .optional.)? \| `([^`]+)`", page, re.MULTILINE)
+    }
+
+    read = {name: {field.alias or column for column, field in line.model_fields.items()} for name, line in FILES.items()}
+    assert {name: columns - set(Line.model_fields) for name, columns in read.items()} == {
+        name: set(columns) for name, (columns, _) in said.items()
+    }
+    assert set(OPTIONAL) == {name for name, (_, optional) in said.items() if optional}
 
 
 CHARGER = {
