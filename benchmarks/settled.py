@@ -14,6 +14,7 @@ from ingest.metering.levels import Thresholds
 from ingest.settings import DatabaseSettings, IntakeSettings
 from ingest.settlement import settle_round
 from ingest.storage import decisions
+from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection, connected
 from ingest.storage.decisions import Grounds
 from ingest.storage.registry import load_registry
@@ -63,15 +64,16 @@ async def _month(of: Run, settings: DatabaseSettings, path: Path, true_faults: T
         messages = book.recorded(faults.inject(stream.messages(of), of.scenario.rates, of.fleet.seed, of.fleet.codes))
         async with connected(settings) as connection:
             await open_round(connection)
+            channels = Channels()
             for end_s, batch in _batches(messages, of.start_s):
                 await writer.write(assess(batch, known, WINDOW, IntakeSettings().max_payload_bytes))
                 while undeclared and undeclared[0][0] <= end_s:
                     _, register, fault = undeclared.pop(0)
                     await _declare(settings, register, fault)
-                await _settle(connection, end_s)
+                await _settle(connection, channels, end_s)
             for _, register, fault in undeclared:
                 await _declare(settings, register, fault)
-            await _settle(connection, end_s)
+            await _settle(connection, channels, end_s)
         book.describe({"complete": "yes"})
     await writer.close()
 
@@ -103,6 +105,6 @@ async def _declare(settings: DatabaseSettings, path: str, fault: RegisterFault) 
         await decisions.exchange(connection, register, at, values, Grounds("simulator", fault.declared))
 
 
-async def _settle(connection: Connection, now_s: int) -> None:
-    while await settle_round(connection, datetime.fromtimestamp(now_s, UTC), 50_000, Thresholds()):
+async def _settle(connection: Connection, channels: Channels, now_s: int) -> None:
+    while await settle_round(connection, channels, datetime.fromtimestamp(now_s, UTC), 50_000, Thresholds()):
         pass

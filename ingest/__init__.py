@@ -11,10 +11,10 @@ intake      PUBLISH -> messages    broker/connection.py   bytes from the socket,
 settlement  marks -> readings      storage/settlement.py  which channel-hours changed, and what was read there
             -> steps               metering/steps.py      which readings count: a fold in order of read_at
             -> consumption         metering/bookings.py   hours and days with exact sums, quality per period
-            -> rollups             storage/sql/queries.sql  months, years, institutions
+            -> rollups             storage/sql/queries.sql  institution days; months and years are views over days
             -> indicators, levels  metering/quotas.py, metering/levels.py   against which quota, and how it stands
             -> findings            findings.py, metering/vee/   what somebody should look at of the days that are closed
-            -> flags               settler.py, announcer.py, metrics.py     /metrics, quota topics
+            -> flags               settler.py, announcer.py, metrics.py, standings.py   /metrics, quota topics
 
 Beside them: `settings.py` (every setting), `cli.py` and `commands/` (the command, one file a group), `demo/` (all of it on real
 servers), `stack/` (those servers), `web/` (health), `alerts/` (rules, changed together with `metrics.py`), `warden.py` (the

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ingest.errors import Unavailable
+from ingest.garbage import give_back
 from ingest.intake import AcceptWindow, assess
 from ingest.messages import Assessed, Message
 from ingest.metrics import Metrics
@@ -29,7 +30,8 @@ class Present:
 
     async def load(self, settings: Settings, metrics: Metrics) -> None:
         """Take the newest one. Raises Unavailable."""
-        self.registry = await load_registry(settings.database)
+        self.registry = await load_registry(settings.database, self.registry)
+        give_back()
         metrics.registry_meters.set(len(self.registry))
         metrics.registry_version.set(self.registry.version)
         log.info("registry loaded", extra={"meters": len(self.registry), "version": self.registry.version})

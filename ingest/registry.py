@@ -1,16 +1,19 @@
 """The registry in memory: who may publish what, and on which channel a register lands.
 
-A million meters fit: one dict from path to row number, everything else in compact columns. A row is one version of a meter; a
-meter whose institution, gateway or code changed has several, each valid from one instant to another.
+A million meters fit: paths are numbered once for this registry and those after it, and everything else is compact columns
+(docs/adr/0009-registry-in-columns.md). A row is one version of a meter; a meter whose institution, gateway or code changed has
+several, each valid from one instant to another.
 """
 
 from array import array
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple, TypeVar
 
 from ingest.metering.registers import INTEGER_LIMIT
 from schemas.registers import REGISTERS, Kind
 
+Named = TypeVar("Named")
 ABSENT: Final = -1
 USUAL_DECIMALS: Final = 3
 CANARY: Final = ("meterwarden", "electricity", "canary")
@@ -27,7 +30,7 @@ class Face(NamedTuple):
 
 
 class RegisteredMeter(NamedTuple):
-    """One version of a meter, as storage reads it. `digits` is 0 where any value may show; `channels`: name, number, decimals."""
+    """One version of a meter. `digits` is 0 where any value may show; `channels`: name, number, decimals."""
 
     institution: str
     medium: str
@@ -40,35 +43,52 @@ class RegisteredMeter(NamedTuple):
     channels: list[tuple[str, int, int]]
 
 
+class Versions(NamedTuple):
+    """Versions of meters in columns, as storage reads them: what stands at one place of each belongs to one version."""
+
+    paths: Sequence[str]
+    """`institution/medium/code`."""
+    gateways: Sequence[str | None]
+    """`institution/code`."""
+    displays: Sequence[str]
+    """Digits, and name and decimals of each register, with a blank between: `6 energy_import_kwh 3 power_kw 3`."""
+    meters: Iterable[int]
+    valid_from_us: Iterable[int]
+    valid_to_us: Iterable[int]
+    channels: Sequence[int]
+    """Of the first version's registers as its display names them, then of the second's, and so on."""
+
+
 _CANARY_METER: Final = RegisteredMeter(
     *CANARY, None, 0, -(2**63), 2**63 - 1, 0, [("energy_import_kwh", CANARY_CHANNEL, USUAL_DECIMALS)]
 )
+_NO_REGISTER: Final = (ABSENT, Face(0, 0))
 
 
 class Registry:
     """Look-ups for one version of the registry; never changed after it is filled."""
 
-    def __init__(self, version: int, meters: Iterable[RegisteredMeter] = ()) -> None:
-        """Fill from versions of meters, in any order."""
+    def __init__(self, version: int, meters: Iterable[RegisteredMeter] = (), *, after: "Registry | None" = None) -> None:
+        """Fill from versions of meters, in any order. `after`: the one before, maybe still in use; paths are kept once for both."""
         self.version = version
-        self._rows: dict[str, int] = {}
-        self._next = array("l")  # the next version of the same meter, or ABSENT
-        self._gateway = array("l")
-        self._gateways: dict[str | None, int] = {None: ABSENT}
-        self.meter = array("l")
+        self._paths: dict[str, int] = after._shared() if after else {}
+        self._known = 0
+        self._newest = array("i")  # by the path's number: a version of the meter, or ABSENT
+        self._next = array("i")  # another version of the same meter, or ABSENT
+        self._gateways = _Numbers[str | None]({None: ABSENT})
+        self._gateway = array("i")
+        self.meter = array("i")
         self._valid_from_us = array("q")
         self._valid_to_us = array("q")
-        self._channels = {name: array("l") for name in REGISTERS}
-        self._faces = {name: array("H") for name in REGISTERS}
-        self._face_number: dict[Face, int] = {}
-        self._face: list[Face] = []  # few and distinct: a column of numbers stands for them
-        self._add(_CANARY_METER)
-        for meter in meters:
-            self._add(meter)
+        self._display_numbers = _Numbers[str]()
+        self._displays: list[dict[str, tuple[array[int], Face]]] = []  # few and distinct: a column of numbers stands for them
+        self._display = array("i")
+        self._channels: list[array[int]] = []  # of the first register that a display names, of the second, ...
+        self.extend(_in_columns([_CANARY_METER, *meters]))
 
     def __len__(self) -> int:
         """How many meters are known, beside our own."""
-        return len(self._rows) - 1
+        return self._known - 1
 
     def gateway(self, institution: str, code: str) -> int:
         """The number of a gateway; ABSENT where no meter is registered under it."""
@@ -76,12 +96,15 @@ class Registry:
 
     def row(self, path: str, read_at_us: int) -> int | None:
         """The version of a meter in force at an instant, by `institution/medium/code`; None: unknown, ABSENT: not then."""
-        row = self._rows.get(path)
-        if row is None:
+        try:
+            row = newest = self._newest[self._paths[path]]
+        except (KeyError, IndexError):  # a path that only the next registry knows has a number beyond ours
             return None
-        while row != ABSENT and not self._valid_from_us[row] <= read_at_us < self._valid_to_us[row]:
+        while row >= 0:
+            if self._valid_from_us[row] <= read_at_us < self._valid_to_us[row]:
+                return row
             row = self._next[row]
-        return row
+        return None if newest == ABSENT else ABSENT
 
     def is_under(self, row: int, gateway: int) -> bool:
         """Whether a gateway may speak for a meter."""
@@ -89,34 +112,81 @@ class Registry:
 
     def register(self, row: int, name: str) -> tuple[int, Face]:
         """The channel of a register, ABSENT where the meter has none registered, and what its values may be."""
-        return self._channels[name][row], self._face[self._faces[name][row]]
+        try:
+            channel, face = self._displays[self._display[row]][name]
+        except KeyError:
+            return _NO_REGISTER
+        return channel[row], face
 
-    def _add(self, meter: RegisteredMeter) -> None:
-        path = f"{meter.institution}/{meter.medium}/{meter.code}"
-        row = len(self.meter)
-        self._next.append(self._rows.get(path, ABSENT))
-        self._rows[path] = row
-        self.meter.append(meter.meter)
-        self._gateway.append(self._gateway_number(meter))
-        self._valid_from_us.append(meter.valid_from_us)
-        self._valid_to_us.append(meter.valid_to_us)
-        for name in REGISTERS:
-            self._channels[name].append(ABSENT)
-            self._faces[name].append(0)
-        for name, channel, decimals in meter.channels:
-            self._channels[name][row] = channel
-            self._faces[name][row] = self._number_of(_face(name, meter.digits, decimals))
+    def extend(self, versions: Versions) -> None:
+        """Take versions in while the registry is being filled. In columns a million take 0.7 s."""
+        self._find_by(versions.paths)
+        self._gateway.extend(map(self._gateways.__getitem__, versions.gateways))
+        self.meter.extend(versions.meters)
+        self._valid_from_us.extend(versions.valid_from_us)
+        self._valid_to_us.extend(versions.valid_to_us)
+        displays = list(map(self._display_numbers.__getitem__, versions.displays))
+        self._displays += map(self._new_display, list(self._display_numbers)[len(self._displays) :])
+        self._display.extend(displays)
+        self._number_channels([len(self._displays[display]) for display in displays], versions.channels)
 
-    def _number_of(self, face: Face) -> int:
-        if face not in self._face_number:
-            self._face_number[face] = len(self._face)
-            self._face.append(face)
-        return self._face_number[face]
+    def _find_by(self, paths: Sequence[str]) -> None:
+        numbers, newest, following = self._paths, self._newest, self._next
+        newest.extend(array("i", [ABSENT]) * (len(numbers) - len(newest)))  # what other registries know
+        for row, path in enumerate(paths, len(following)):
+            number = numbers.get(path)
+            if number is None:
+                numbers[path] = len(newest)
+                newest.append(row)
+                following.append(ABSENT)
+                self._known += 1
+            else:
+                following.append(newest[number])
+                self._known += newest[number] == ABSENT
+                newest[number] = row
 
-    def _gateway_number(self, meter: RegisteredMeter) -> int:
-        if meter.gateway is None:
-            return ABSENT
-        return self._gateways.setdefault(f"{meter.institution}/{meter.gateway}", len(self._gateways))
+    def _shared(self) -> dict[str, int]:
+        """Our paths, to be added to by the next registry; none where most are of meters that are gone."""
+        return self._paths if len(self._paths) <= 2 * len(self) else {}
+
+    def _new_display(self, text: str) -> dict[str, tuple["array[int]", Face]]:
+        """By register: the column of its channels, and its face."""
+        digits, *registers = text.split(" ")
+        named = list(zip(registers[::2], map(int, registers[1::2]), strict=True))
+        while len(self._channels) < len(named):
+            self._channels.append(array("i", [ABSENT]) * len(self._display))
+        return {
+            name: (column, _face(name, int(digits), decimals))
+            for column, (name, decimals) in zip(self._channels, named, strict=False)
+        }
+
+    def _number_channels(self, lengths: Sequence[int], channels: Sequence[int]) -> None:
+        """Of each version so many channels: the first in the first column, the second in the second."""
+        ends = list(accumulate(lengths))
+        for place, column in enumerate(self._channels):
+            column.extend(
+                channels[end - length + place] if place < length else ABSENT for end, length in zip(ends, lengths, strict=True)
+            )
+
+
+class _Numbers(dict[Named, int]):
+    """Counts up: whatever is asked for the first time has the next number."""
+
+    def __missing__(self, key: Named) -> int:
+        number = self[key] = len(self)
+        return number
+
+
+def _in_columns(meters: Sequence[RegisteredMeter]) -> Versions:
+    return Versions(
+        [f"{meter.institution}/{meter.medium}/{meter.code}" for meter in meters],
+        [meter.gateway and f"{meter.institution}/{meter.gateway}" for meter in meters],
+        [" ".join([str(meter.digits), *(f"{name} {decimals}" for name, _, decimals in meter.channels)]) for meter in meters],
+        [meter.meter for meter in meters],
+        [meter.valid_from_us for meter in meters],
+        [meter.valid_to_us for meter in meters],
+        [channel for meter in meters for _, channel, _ in meter.channels],
+    )
 
 
 def _face(register: str, digits: int, decimals: int) -> Face:

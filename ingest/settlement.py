@@ -22,6 +22,7 @@ from ingest.metering.resume import Start, State, folded_until
 from ingest.storage import levels as level_store
 from ingest.storage import settlement as store
 from ingest.storage import vee as vee_store
+from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection
 from ingest.storage.levels import Affected, Wanted
 from ingest.storage.settlement import Marked, Span
@@ -47,13 +48,15 @@ class Round:
         return bool(self.channels or self.standings or self.sessions)
 
 
-async def settle_round(connection: Connection, now: datetime, channel_hours: int, thresholds: Thresholds) -> Round:
+async def settle_round(
+    connection: Connection, channels: Channels, now: datetime, channel_hours: int, thresholds: Thresholds
+) -> Round:
     """Take the oldest marks and settle them; `connection` is idle, and its temporary tables are made.
 
     `now` says which local days are closed. Commits, or raises and leaves everything as it was.
     """
     with _uncollected():
-        return await _settle_round(connection, now, channel_hours, thresholds)
+        return await _settle_round(connection, channels, now, channel_hours, thresholds)
 
 
 @contextmanager
@@ -71,10 +74,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-async def _settle_round(connection: Connection, now: datetime, channel_hours: int, thresholds: Thresholds) -> Round:
+async def _settle_round(
+    connection: Connection, known: Channels, now: datetime, channel_hours: int, thresholds: Thresholds
+) -> Round:
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     marks = await store.take_marks(connection, channel_hours)
-    channels = await store.channels(connection, marks)
+    channels = await known.among(connection, marks)
     since = await store.raw_kept_since(connection)
     floors = {number: first_day(channel.calendar, since) for number, channel in channels.items()}
     marked_spans = {number: _span(channel, marks[number]) for number, channel in channels.items()}
@@ -94,7 +99,9 @@ async def _settle_round(connection: Connection, now: datetime, channel_hours: in
 
 def _span(channel: Channel, marked: Marked) -> Span:
     """The local days that marked UTC hours touch."""
-    return Span(channel.calendar.day(marked.first_hour * HOUR_US), channel.calendar.day((marked.last_hour + 1) * HOUR_US - 1))
+    first, end = channel.calendar.day_and_end(marked.first_hour * HOUR_US)
+    last = (marked.last_hour + 1) * HOUR_US - 1
+    return Span(first, first if last < end else channel.calendar.day(last))
 
 
 def _kept(span: Span, first: Day | None) -> Span | None:
@@ -108,18 +115,26 @@ def _closed_spans(
     channels: Mapping[int, Channel], spans: Mapping[int, Span], settled: Mapping[int, Settled], now: datetime
 ) -> dict[int, vee_store.Span]:
     """The days of channels that were marked or written again, where they begin before the local day of `now`."""
-    found = {}
+    found, today = {}, _days_at(channels, instant(now))
     for number, span in spans.items():
         written = settled[number].replaced.day_from
         first = span.first - 1 if written is None else min(span.first, written)
-        if first < channels[number].calendar.day(instant(now)):
+        if first < today[number]:
             found[number] = vee_store.Span(first, span.last)
     return found
 
 
 def _open_days(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]:
     """The first local day of each channel that may still be written without a record; those before it are closed."""
-    return {number: channel.calendar.day(instant(now) - CLOSED_AFTER_US) for number, channel in channels.items()}
+    return _days_at(channels, instant(now) - CLOSED_AFTER_US)
+
+
+def _days_at(channels: Mapping[int, Channel], at: Instant) -> dict[int, Day]:
+    """The local day of each channel at one instant."""
+    days: dict[str, Day] = {}
+    for calendar_ in {id(channel.calendar): channel.calendar for channel in channels.values()}.values():
+        days[calendar_.timezone] = calendar_.day(at)
+    return {number: days[channel.calendar.timezone] for number, channel in channels.items()}
 
 
 async def _settle_channels(

@@ -20,6 +20,7 @@ from ingest.retry import apart, delay_seconds, first_of
 from ingest.settings import Settings
 from ingest.settlement import settle_round
 from ingest.statuses import Statuses
+from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection, as_unavailable, connected
 from ingest.storage.queries import QUERIES
 from ingest.storage.settlement import open_round
@@ -121,7 +122,7 @@ async def _rounds(
         projection_days=settings.quota.projection_days,
     )
     metrics.settling.set(1)
-    marks = Marks()
+    marks, channels = Marks(), Channels()
     with as_unavailable():
         await open_round(connection)
         await open_judging(connection)
@@ -130,7 +131,7 @@ async def _rounds(
         while True:
             started = time.monotonic()
             limit = setbacks.limit(settings.settlement.channel_hours)
-            done = await settle_round(connection, clock(), limit, thresholds)
+            done = await settle_round(connection, channels, clock(), limit, thresholds)
             setbacks.count = max(setbacks.count - 1, 0)
             if done:
                 metrics.rounds.labels("done").inc()

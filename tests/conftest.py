@@ -4,23 +4,25 @@ import asyncio
 import logging
 import os
 import random
-import secrets
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import psycopg
 import pytest
 
 from ingest.stack import Stack
 from ingest.storage.bootstrap import bootstrap
 from ingest.storage.migrate import migrate
-from tests.databases import PASSWORDS, TEMPLATE, Database, database_of
+from tests.databases import PASSWORDS, TEMPLATE, Database, cloned, database_of
 
 pytest_plugins = ["tests.accounts"]
 
 
 def pytest_configure() -> None:
-    """Before any process is started that runs tests for this one, so that all have the same seed."""
+    """Before any process is started that runs tests for this one, so that all have the same seed; no property is timed."""
     seed_of_session()
+    hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
+    hypothesis.settings.load_profile("untimed")
 
 
 def pytest_report_header() -> str:
@@ -80,11 +82,8 @@ def template(stack: Stack) -> str:
 @pytest.fixture
 async def database(stack: Stack, template: str) -> AsyncIterator[Database]:
     """A fresh, migrated database."""
-    name = f"test_{secrets.token_hex(4)}"
-    async with await psycopg.AsyncConnection.connect(stack.postgres.url(), autocommit=True) as connection:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield database_of(stack, name)
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    async with cloned(stack.postgres, template) as one:
+        yield one
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,8 @@ Not in conftest.py, which pytest loads under a name of its own: imported from th
 """
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,3 +56,13 @@ def database_on(postgres: Postgres, name: str) -> Database:
     """The URLs of a database on any server that knows the roles by `PASSWORDS`."""
     owner, writer, reader = (postgres.url(name, role, PASSWORDS[role]) for role in ROLES)
     return Database(name, postgres.url(name), owner, writer, reader)
+
+
+@asynccontextmanager
+async def cloned(server: Postgres, template: str) -> AsyncIterator[Database]:
+    """A fresh, migrated database, dropped at the end of the block."""
+    name = f"test_{secrets.token_hex(4)}"
+    async with await psycopg.AsyncConnection.connect(server.url(), autocommit=True) as connection:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield database_on(server, name)
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

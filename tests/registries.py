@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ingest.storage.connection import connected
-from ingest.storage.registry_csv import read_files
+from ingest.storage.registry_csv import RegistryFault, read_files
 from ingest.storage.registry_import import Difference, apply_registry
 from tests.databases import Database
 
@@ -62,9 +64,11 @@ def write_files(
     """Write a registry's files."""
     directory.mkdir(parents=True, exist_ok=True)
     institutions = list(institutions)
-    _write(directory / "regions.csv", [{"region": "XN", "name": "咸宁", "timezone": timezone}])
-    _write(directory / "institutions.csv", [{k: v for k, v in one.items() if k not in ("area", "people")} for one in institutions])
-    _write(
+    write_lines(directory / "regions.csv", [{"region": "XN", "name": "咸宁", "timezone": timezone}])
+    write_lines(
+        directory / "institutions.csv", [{k: v for k, v in one.items() if k not in ("area", "people")} for one in institutions]
+    )
+    write_lines(
         directory / "denominators.csv",
         [
             {
@@ -79,22 +83,31 @@ def write_files(
             if one[key] is not None
         ],
     )
-    _write(directory / "meters.csv", meters)
-    _write(directory / "quotas.csv", quotas)
+    write_lines(directory / "meters.csv", meters)
+    write_lines(directory / "quotas.csv", quotas)
     if chargers := list(chargers):
-        _write(directory / "chargers.csv", chargers)
+        write_lines(directory / "chargers.csv", chargers)
     if exchanges:
-        _write(directory / "exchanges.csv", exchanges)
+        write_lines(directory / "exchanges.csv", exchanges)
     return directory
 
 
-def _write(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write one file; its columns are those that any line has."""
     lines = list(lines)
     columns = list(dict.fromkeys(name for line in lines for name in line))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(lines)
+
+
+def mistakes_in(directory: Path) -> list[str]:
+    """What is wrong with a registry's files; pytest fails where nothing is."""
+    with pytest.raises(RegistryFault) as fault:
+        read_files(directory)
+    assert str(fault.value) == "\n".join(fault.value.mistakes)
+    return fault.value.mistakes
 
 
 async def import_files(database: Database, directory: Path, *, dry_run: bool = False) -> Difference:

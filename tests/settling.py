@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ingest.findings import find_round
 from ingest.messages import Assessed, Message, Row
 from ingest.metering.levels import Thresholds
 from ingest.settlement import Round, settle_round
+from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection, connected
 from ingest.storage.rebuild import DERIVED, forget_and_mark
 from ingest.storage.settlement import open_round
@@ -37,7 +38,7 @@ async def settle_once(database: Database, *, now: datetime = NOW, channel_hours:
     """One round."""
     async with connected(database.settings) as connection:
         await open_round(connection)
-        return await settle_round(connection, now, channel_hours, Thresholds())
+        return await settle_round(connection, Channels(), now, channel_hours, Thresholds())
 
 
 @dataclass
@@ -46,6 +47,7 @@ class ByHand:
 
     connection: Connection
     writer: Writer
+    channels: Channels = field(default_factory=Channels)
 
     async def store(self, rows: list[tuple[int, int, int]]) -> None:
         """Write a batch of (channel, read_at, value)."""
@@ -54,7 +56,7 @@ class ByHand:
     async def settle(self, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
         """Rounds until there is nothing to do; returns how many there were."""
         for number in range(10_000):
-            if not await settle_round(self.connection, now, channel_hours, Thresholds()):
+            if not await settle_round(self.connection, self.channels, now, channel_hours, Thresholds()):
                 while await find_round(self.connection, now, channel_hours):
                     pass
                 return number

@@ -10,7 +10,7 @@ What takes longer than its budget is cut short after the round it is in, so that
 import time
 from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any, Final
@@ -24,6 +24,7 @@ from benchmarks.usage import Account
 from ingest.metering.levels import Thresholds
 from ingest.settlement import settle_round
 from ingest.storage.bootstrap import prepare
+from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection, connected
 from ingest.storage.queries import QUERIES
 from ingest.storage.settlement import open_round
@@ -43,16 +44,17 @@ class Hand:
     settler: Connection
     owner: AsyncConnection[tuple[Any, ...]]
     bench: Bench
+    channels: Channels = field(default_factory=Channels)
 
     async def round(self, now: datetime) -> Account:
         """One round; its account, to be read at once."""
         account = self.bench.account()
-        await settle_round(self.settler, now, CHANNEL_HOURS, Thresholds())
+        await settle_round(self.settler, self.channels, now, CHANNEL_HOURS, Thresholds())
         return account
 
     async def rest(self, now: datetime) -> None:
         """Rounds until there is nothing to do."""
-        while await settle_round(self.settler, now, CHANNEL_HOURS, Thresholds()):
+        while await settle_round(self.settler, self.channels, now, CHANNEL_HOURS, Thresholds()):
             pass
 
     async def waiting(self) -> int:

@@ -14,7 +14,7 @@ proves the day. What a larger period knows better than its parts is booked besid
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import lcm
 from typing import Any
 
@@ -22,54 +22,7 @@ from ingest.metering.calendar import HOUR_US, Day, Instant, month, year
 from ingest.metering.channel import FIRST_GAP_LIMIT_US, SECOND_GAP_LIMIT_US, Channel, Version
 from ingest.metering.profile import like_days, shares
 from ingest.metering.steps import Counted, Exchanged, Found, Ignored, Step
-
-
-@dataclass(slots=True)
-class Tally:
-    """What is booked in a period: millionths of the unit, and microseconds measured and estimated."""
-
-    amount: int = 0
-    measured_us: int = 0
-    estimated_us: int = 0
-
-    def add(self, amount: int, duration_us: int, *, estimated: bool) -> None:
-        """Book an amount over a duration."""
-        self.amount += amount
-        if estimated:
-            self.estimated_us += duration_us
-        else:
-            self.measured_us += duration_us
-
-    def copy(self) -> "Tally":
-        """A tally of its own."""
-        return Tally(self.amount, self.measured_us, self.estimated_us)
-
-    def prove(self, duration_us: int) -> None:
-        """Turn what the parts had to estimate into measured."""
-        self.measured_us += duration_us
-        self.estimated_us -= duration_us
-
-    def __bool__(self) -> bool:
-        """Whether anything is booked."""
-        return bool(self.amount or self.measured_us or self.estimated_us)
-
-
-@dataclass(slots=True)
-class DayTally:
-    """A day's own tally, its unallocated part, and what it adds to its month and year beyond the day."""
-
-    own: Tally = field(default_factory=Tally)
-    unallocated: int = 0
-    month: Tally = field(default_factory=Tally)
-    year: Tally = field(default_factory=Tally)
-
-    def __bool__(self) -> bool:
-        """Whether anything is booked."""
-        return bool(self.own or self.month or self.year)
-
-    def copy(self) -> "DayTally":
-        """A tally of its own."""
-        return DayTally(self.own.copy(), self.unallocated, self.month.copy(), self.year.copy())
+from ingest.metering.tallies import NO_DAY, NOTHING, DayTally, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +38,23 @@ class Event:
 
 
 class Bookings:
-    """Books the steps of one channel, in order; rows of finished hours and days collect in `hours` and `days`."""
+    """Books the steps of one channel, in order; rows of finished hours and days collect in `hours` and `days`.
+
+    What the open hour and day hold is kept in plain integers: nearly every step only adds to them.
+    """
+
+    __slots__ = (
+        "_day_amount", "_day_end", "_day_estimated_us", "_day_measured_us", "_history", "_hour_amount", "_hour_end",
+        "_hour_estimated_us", "_hour_measured_us", "_month", "_unallocated", "_year", "calendar", "channel", "day_number", "days",
+        "events", "hour_start", "hours", "wants_history",
+    )  # fmt: skip
+
+    _day_amount: int
+    _day_measured_us: int
+    _day_estimated_us: int
+    _unallocated: int
+    _month: Tally
+    _year: Tally
 
     def __init__(
         self, channel: Channel, at: Instant, hour: Tally, day: DayTally, history: Mapping[Instant, int] | None = None
@@ -93,33 +62,55 @@ class Bookings:
         """Continue at an instant with what its hour and day hold already, and the wholly measured hours before it, where known."""
         self.channel = channel
         self.calendar = channel.calendar
-        self.hour_start = self.calendar.hour(at)
-        self.day_number = self.calendar.day(at)
-        self.hour = hour
-        self.day = day
         self.hours: list[tuple[Instant, Tally]] = []
         self.days: list[tuple[Day, DayTally]] = []
         self.events: list[Event] = []
         self.wants_history = False
-        self._measured = None if history is None else dict(history)
+        self._history = None if history is None else dict(history)
+        self._open_hour(at, hour)
+        self._open_day(at, day)
+
+    @property
+    def hour(self) -> Tally:
+        """What the open hour holds."""
+        return Tally(self._hour_amount, self._hour_measured_us, self._hour_estimated_us)
+
+    @property
+    def day(self) -> DayTally:
+        """What the open day holds."""
+        own = Tally(self._day_amount, self._day_measured_us, self._day_estimated_us)
+        return DayTally(own, self._unallocated, self._month, self._year)
 
     def book(self, found: Found, found_at: Instant) -> None:
         """Book one step, or note a reading that does not count, or an exchange."""
-        if isinstance(found, Ignored):
-            self._note_ignored(found, found_at)
-        elif isinstance(found, Exchanged):
-            self._note_exchange(found, found_at)
-        elif found.advance is None:
-            self._note(found, found_at, None)
-        else:
-            self._book_advance(found, found.advance, found_at)
         if isinstance(found, Step):
-            self._move(found.end.read_at)
+            if found.advance is None:
+                self._note(found, found_at, None)
+            elif found.kind != "normal" or not self._booked_within_hour(found, found.advance):
+                self._book_advance(found, found.advance, found_at)
+            if found.end.read_at >= self._hour_end:
+                self._move(found.end.read_at)
+        elif isinstance(found, Ignored):
+            self._note_ignored(found, found_at)
+        else:
+            self._note_exchange(found, found_at)
 
     def close(self) -> None:
         """Add the rows of the hour and day still open."""
         self._close_hour()
         self._close_day()
+
+    def _booked_within_hour(self, step: Step, advance: int) -> bool:
+        """Book what lies in the open hour, under one version: measured, whole. That is nearly every step."""
+        start, end = step.start.read_at, step.end.read_at
+        if end > self._hour_end or (len(self.channel.versions) > 1 and any(self.channel.changes_between(start, end))):
+            return False
+        amount, duration_us = advance * self.channel.at(start).scale, end - start
+        self._hour_amount += amount
+        self._hour_measured_us += duration_us
+        self._day_amount += amount
+        self._day_measured_us += duration_us
+        return True
 
     def _book_advance(self, step: Step, advance: int, found_at: Instant) -> None:
         duration_us = step.end.read_at - step.start.read_at
@@ -151,11 +142,11 @@ class Bookings:
         start, end = step.start.read_at, step.end.read_at
         if end - start > SECOND_GAP_LIMIT_US:
             return None
-        if self._measured is None:
+        if self._history is None:
             self.wants_history = True
             return None
         cuts = sorted({start, *self._hour_edges(start, end), *self.channel.changes_between(start, end), end})
-        pieces = like_days(cuts, self.calendar, self._measured)
+        pieces = like_days(cuts, self.calendar, self._history)
         if pieces is None:
             return None
         scales = [self.channel.at(piece.start).scale for piece in pieces]
@@ -166,24 +157,36 @@ class Bookings:
     def _spread(self, step: Step, pieces: Iterable[tuple[Instant, Instant, int]], *, short: bool) -> int:
         """Book a step piece by piece, hour by hour."""
         start, end = step.start.read_at, step.end.read_at
-        crosses_hour = self.calendar.hour(end - 1) != self.hour_start
-        crosses_day = crosses_hour and self.calendar.day(end - 1) != self.day_number
+        crosses_hour, crosses_day = end > self._hour_end, end > self._day_end
         total, first_day = 0, self.day_number
         for at, until, amount in pieces:
-            self._move(at)
-            self.hour.add(amount, until - at, estimated=crosses_hour and not short)
-            self.day.own.add(amount, until - at, estimated=crosses_day and not short)
+            if at >= self._hour_end:
+                self._move(at)
+            self._add(amount, until - at, hour_estimated=crosses_hour and not short, day_estimated=crosses_day and not short)
             total += amount
         if crosses_day and not short:
             self._prove(first_day, end - start)
         return total
 
+    def _add(self, amount: int, duration_us: int, *, hour_estimated: bool, day_estimated: bool) -> None:
+        """Book a piece in the open hour and day."""
+        self._hour_amount += amount
+        self._day_amount += amount
+        if hour_estimated:
+            self._hour_estimated_us += duration_us
+        else:
+            self._hour_measured_us += duration_us
+        if day_estimated:
+            self._day_estimated_us += duration_us
+        else:
+            self._day_measured_us += duration_us
+
     def _prove(self, first_day: Day, duration_us: int) -> None:
         """A step that crosses a day's edge is estimated in the days, but its month, or only its year, knows it whole."""
         if month(first_day) == month(self.day_number):
-            self.day.month.prove(duration_us)
+            self._month = self._month.proved(duration_us)
         elif year(first_day) == year(self.day_number):
-            self.day.year.prove(duration_us)
+            self._year = self._year.proved(duration_us)
 
     def _leave_unallocated(self, step: Step, advance: int, *, known: bool) -> int:
         """Book a step in the smallest period that holds it whole; where its amount is not all `known`, its time stays missing."""
@@ -204,13 +207,13 @@ class Bookings:
         """Book an amount in the smallest period that holds everything from a day to an instant."""
         self._move(end - 1)
         if first_day == self.day_number:
-            self.day.unallocated += amount
-            tally = self.day.own
+            self._unallocated += amount
+            own = Tally(self._day_amount, self._day_measured_us, self._day_estimated_us)
+            self._day_amount, self._day_measured_us, self._day_estimated_us = own.plus(amount, duration_us, estimated=estimated)
         elif month(first_day) == month(self.day_number):
-            tally = self.day.month
+            self._month = self._month.plus(amount, duration_us, estimated=estimated)
         else:
-            tally = self.day.year
-        tally.add(amount, duration_us, estimated=estimated)
+            self._year = self._year.plus(amount, duration_us, estimated=estimated)
 
     def _pieces(self, step: Step, advance: int, edges: list[Instant]) -> Iterator[tuple[Instant, Instant, int]]:
         """The amounts of a step between its edges and the changes of ratio inside it; they add up exactly."""
@@ -232,26 +235,35 @@ class Bookings:
 
     def _move(self, at: Instant) -> None:
         """Go on to the hour and day of an instant, closing what lies before."""
-        if at - self.hour_start < HOUR_US:
+        if at < self._hour_end:
             return
         self._close_hour()
-        self.hour_start = self.calendar.hour(at)
-        day = self.calendar.day(at)
-        if day != self.day_number:
+        self._open_hour(at, NOTHING)
+        if at >= self._day_end:
             self._close_day()
-            self.day_number = day
+            self._open_day(at, NO_DAY)
+
+    def _open_hour(self, at: Instant, holds: Tally) -> None:
+        self.hour_start = self.calendar.hour(at)
+        self._hour_end = self.hour_start + HOUR_US
+        self._hour_amount, self._hour_measured_us, self._hour_estimated_us = holds
+
+    def _open_day(self, at: Instant, holds: DayTally) -> None:
+        self.day_number, self._day_end = self.calendar.day_and_end(at)
+        (self._day_amount, self._day_measured_us, self._day_estimated_us), self._unallocated, self._month, self._year = holds
 
     def _close_hour(self) -> None:
-        if self.hour:
-            self.hours.append((self.hour_start, self.hour))
-            if self._measured is not None and self.hour.measured_us == HOUR_US:
-                self._measured[self.hour_start] = self.hour.amount
-        self.hour = Tally()
+        tally = self.hour
+        if tally == NOTHING:
+            return
+        self.hours.append((self.hour_start, tally))
+        if self._history is not None and tally.measured_us == HOUR_US:
+            self._history[self.hour_start] = tally.amount
 
     def _close_day(self) -> None:
-        if self.day:
-            self.days.append((self.day_number, self.day))
-        self.day = DayTally()
+        tally = self.day
+        if tally != NO_DAY:
+            self.days.append((self.day_number, tally))
 
     def _note(self, step: Step, found_at: Instant, amount: int | None) -> None:
         version = self.channel.at(step.end.read_at)

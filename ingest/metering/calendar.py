@@ -48,10 +48,14 @@ class Calendar:
 
     def day(self, at: Instant) -> Day:
         """The local day that holds an instant. Raises ValueError outside 2000 to 2100."""
-        position = bisect_right(self.midnights, at) - 1
-        if not 0 <= position < len(self.midnights) - 1:
+        return self.day_and_end(at)[0]
+
+    def day_and_end(self, at: Instant) -> tuple[Day, Instant]:
+        """The local day that holds an instant, and the first instant after it. Raises ValueError outside 2000 to 2100."""
+        after = bisect_right(self.midnights, at)
+        if not 0 < after < len(self.midnights):
             raise ValueError(f"{moment(at)} lies outside the years 2000 to 2099")
-        return FIRST_DAY + position
+        return FIRST_DAY + after - 1, self.midnights[after]
 
     def day_start(self, day: Day) -> Instant:
         """The first instant of a local day. Raises ValueError outside 2000 to 2100."""
@@ -74,6 +78,7 @@ def year(day: Day) -> int:
     return date.fromordinal(day).year
 
 
+@lru_cache(maxsize=4096)
 def period(kind: str, day: Day) -> tuple[Day, Day]:
     """First day and end (exclusive) of the month or year that holds a day."""
     at = date.fromordinal(day)

@@ -66,7 +66,8 @@ class Channel:
 
     def at(self, at: Instant) -> Version:
         """The version in force at an instant; before the first one, the first."""
-        return self.versions[max(bisect_right(self._starts, at) - 1, 0)]
+        versions = self.versions
+        return versions[0] if len(versions) == 1 else versions[max(bisect_right(self._starts, at) - 1, 0)]
 
     def exchanges_between(self, after: Instant, until: Instant) -> Iterator[Exchange]:
         """Exchanges after an instant, up to and with another."""

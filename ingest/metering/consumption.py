@@ -6,19 +6,20 @@ all readings are, goes on from the newest state itself. So an incremental run an
 much as what came in, not as much as the day.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import NamedTuple
 
-from ingest.metering.bookings import Bookings, DayTally, Event, Tally
-from ingest.metering.calendar import Day, Instant
+from ingest.metering.bookings import Bookings, Event
+from ingest.metering.calendar import Calendar, Day, Instant
 from ingest.metering.channel import Channel
 from ingest.metering.resume import Start, State
 from ingest.metering.steps import Counted, Fold, advance, exchanged
+from ingest.metering.tallies import NO_DAY, NOTHING, DayTally, Tally
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(NamedTuple):
     """What the rows replace: everything from `..._from` up to, not including, `..._until`; None is without bound."""
 
     hour_from: Instant | None
@@ -33,8 +34,7 @@ class Replaced:
     """Every row stored in the range is among the new ones: what goes on from the newest state takes nothing away."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(NamedTuple):
     """A channel's new rows. `converged` says that the rows after the range are as they were."""
 
     hours: list[tuple[Instant, Tally]]
@@ -61,8 +61,9 @@ def settle(
     that would need it is left unallocated, and the result says so in `wants_history`.
     """
     bookings, fold = _resume(channel, start, readings, history)
+    resumed_in = bookings.hour_start, bookings.day_number
     states: list[tuple[Day, State]] = []
-    for day, of_day in groupby(readings, lambda reading: channel.calendar.day(reading.read_at)):
+    for day, of_day in _by_day(channel.calendar, readings):
         for reading in of_day:
             if fold is None:
                 fold = Fold.on(reading)
@@ -73,12 +74,22 @@ def settle(
             for one in found:
                 bookings.book(one, reading.read_at)
         assert fold is not None
-        state = State(fold, bookings.hour.copy(), bookings.day.copy())
+        state = State(fold, bookings.hour, bookings.day)
         if day >= through and stored.get(day) == state and not _waits(channel, fold.anchor, day):
-            return _settled(channel, start, bookings, states, (day, state))
+            return _settled(channel, start, bookings, resumed_in, states, (day, state))
         states.append((day, state))
     bookings.close()
-    return _settled(channel, start, bookings, states, None)
+    return _settled(channel, start, bookings, resumed_in, states, None)
+
+
+def _by_day(calendar: Calendar, readings: Sequence[Counted]) -> Iterator[tuple[Day, Sequence[Counted]]]:
+    """The readings of each local day."""
+    first = 0
+    while first < len(readings):
+        day, end = calendar.day_and_end(readings[first].read_at)
+        after = bisect_left(readings, end, first, key=itemgetter(0))
+        yield day, readings[first:after]
+        first = after
 
 
 def _waits(channel: Channel, anchor: Counted, day: Day) -> bool:
@@ -100,26 +111,27 @@ def _resume(
 ) -> tuple[Bookings, Fold | None]:
     if start is not None:
         state = start.state
-        return Bookings(channel, state.anchor.read_at, state.hour.copy(), state.day.copy(), history), state.fold
+        return Bookings(channel, state.anchor.read_at, state.hour, state.day, history), state.fold
     first = readings[0].read_at if readings else channel.calendar.midnights[0]
-    return Bookings(channel, first, Tally(), DayTally(), {}), None
+    return Bookings(channel, first, NOTHING, NO_DAY, {}), None
 
 
 def _settled(
     channel: Channel,
     start: Start | None,
     bookings: Bookings,
+    resumed_in: tuple[Instant, Day],
     states: list[tuple[Day, State]],
     end: tuple[Day, State] | None,
 ) -> Settled:
     calendar = channel.calendar
-    first = None if start is None else start.state.anchor.read_at
+    hour_from, day_from = (None, None) if start is None else resumed_in
     goes_on = start is not None and bool(states) and states[0][0] == start.day
     last = end and end[1].anchor.read_at
     replaced = Replaced(
-        hour_from=None if first is None else calendar.hour(first),
+        hour_from=hour_from,
         hour_until=None if last is None else calendar.hour(last),
-        day_from=None if first is None else calendar.day(first),
+        day_from=day_from,
         day_until=None if last is None else calendar.day(last),
         state_after=None if start is None else start.day - goes_on,
         state_until=end and end[0],

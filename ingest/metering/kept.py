@@ -1,10 +1,8 @@
 """Where settlement may write: no hour or day that begins before the raw readings that are still kept.
 
 Before that instant nothing can be derived again, so what stands there stays. Months and years are sums of the days stored, which
-are all there, and are summed anew whenever one of their days changes.
+are all there.
 """
-
-from dataclasses import replace
 
 from ingest.metering.calendar import Calendar, Day, Instant
 from ingest.metering.consumption import Settled
@@ -23,12 +21,10 @@ def clipped(settled: Settled, calendar: Calendar, first: Day | None) -> Settled:
     if first is None:
         return settled
     begin, range_ = calendar.day_start(first), settled.replaced
-    return replace(
-        settled,
+    return settled._replace(
         hours=[row for row in settled.hours if row[0] >= begin],
         days=[row for row in settled.days if row[0] >= first],
-        replaced=replace(
-            range_,
+        replaced=range_._replace(
             hour_from=_later(range_.hour_from, begin),
             day_from=_later(range_.day_from, first),
             state_after=_later(range_.state_after, first - 1),

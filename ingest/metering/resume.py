@@ -5,15 +5,14 @@ from the state of the last day before it. Neither runs ahead of what was marked:
 to the round that takes those, for which they would be late otherwise.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ingest.metering.bookings import DayTally, Tally
 from ingest.metering.calendar import Calendar, Day, Instant
 from ingest.metering.steps import Counted, Fold
+from ingest.metering.tallies import DayTally, Tally
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """The fold after the last reading of a local day, and what the anchor's hour and day hold so far."""
 
     fold: Fold
@@ -31,8 +30,7 @@ class State:
         return self.fold.suspects[-1].read_at if self.fold.suspects else self.fold.anchor.read_at
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(NamedTuple):
     """Where a fold goes on: the state of a local day, in which every reading up to and with `after` is folded in."""
 
     day: Day
@@ -48,7 +46,8 @@ class Start:
     @classmethod
     def within(cls, day: Day, state: State, changed_from: Instant) -> "Start | None":
         """Behind the newest state's last reading, if nothing up to there has changed."""
-        return cls(day, state, state.last_read_at, is_newest=True) if changed_from > state.last_read_at else None
+        last = state.last_read_at
+        return cls(day, state, last, is_newest=True) if changed_from > last else None
 
 
 def folded_until(changed_until: Instant, newest: State | None, limit: Instant | None = None) -> Instant:

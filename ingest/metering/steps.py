@@ -8,7 +8,6 @@ register at its last value and re-anchors on the new one's first. Readings come 
 clock, no order of arrival. So any permutation of the same readings gives the same steps.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -43,8 +42,7 @@ StepKind = Literal["normal", "rollover", "catch_up", "reset", "unexplained"]
 IgnoredKind = Literal["dip", "spike", "unexplained"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """From one counted reading to the next. `advance` is what the register advanced by; None: nobody can say.
 
     A reset register has advanced by at least what it shows since it began at zero; what came before the reset is lost. One that
@@ -63,8 +61,7 @@ class Step:
         return self.start.read_at if self.still_since is None else self.still_since
 
 
-@dataclass(frozen=True, slots=True)
-class Ignored:
+class Ignored(NamedTuple):
     """A reading that does not count, and the anchor it did not connect to."""
 
     kind: IgnoredKind
@@ -72,8 +69,7 @@ class Ignored:
     anchor: Counted
 
 
-@dataclass(frozen=True, slots=True)
-class Exchanged:
+class Exchanged(NamedTuple):
     """A declared exchange, and the reading before it."""
 
     exchange: Exchange
@@ -128,8 +124,8 @@ def _connected(fold: Fold, step: Step, channel: Channel) -> tuple[Fold, list[Fou
         if chain is not None and caught_up is not None:
             return _followed(fold.suspects[0], chain), [caught_up, *chain]
     stands_still = step.end.value == fold.anchor.value
-    ignored = [_ignored(suspect, fold.anchor) for suspect in fold.suspects]
-    return Fold(step.end, fold.still_since if stands_still else step.end.read_at), [*ignored, step]
+    after = Fold(step.end, fold.still_since if stands_still else step.end.read_at)
+    return after, [*(_ignored(suspect, fold.anchor) for suspect in fold.suspects), step] if fold.suspects else [step]
 
 
 def _jump(fold: Fold, chain: list[Step], channel: Channel) -> Step:

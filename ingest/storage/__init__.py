@@ -7,9 +7,11 @@ writer.py           one batch of assessed messages -> one transaction -> outcome
 outcomes.py         what became of each message, once the database has answered
 quarantine/         rejected messages: found, replayed, purged, kept within their caps
 registry.py         the registry as intake keeps it in memory
+registry_fields.py  what may stand in one field
 registry_lines.py   one line of each registry file, checked by itself
 registry_csv.py     registry files -> checked lines that agree with each other
 registry_tree.py    registry lines as trees of meters: what does not fit
+registry_tables.py  the tables behind the files: how one is read, how a line is written
 registry_import.py  the difference of files and database, applied in one transaction
 sums.py             what is summed of every institution's meters, in step with the registry
 settlement.py       marks taken, states and readings read, derived rows written

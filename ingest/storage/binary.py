@@ -37,6 +37,18 @@ def array(numbers: Iterable[int | date]) -> str:
     return f"{{{','.join(map(str, numbers))}}}"
 
 
+def texts(values: Iterable[str]) -> str:
+    """Texts as PostgreSQL reads an array, for a parameter that the query casts."""
+    found = list(values)
+    quoted = {value: _quoted(value) for value in set(found)}
+    return f"{{{','.join(map(quoted.__getitem__, found))}}}"
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def bigints(numbers: list[int]) -> bytes:
     """A field of type bigint[], with its length."""
     if not numbers:

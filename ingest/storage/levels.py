@@ -46,8 +46,7 @@ class Wanted:
 async def affect(connection: Connection, marked: Iterable[tuple[int, Day]], now: datetime, media: Sequence[str]) -> None:
     """Note whose days changed: those of changed and marked channels, and of regions whose day has just ended."""
     days = list(marked)
-    dates = {day: date.fromordinal(day) for _, day in days}
-    parameters = {"channel": binary.array(channel for channel, _ in days), "day": binary.array(dates[day] for _, day in days)}
+    parameters = {"channel": binary.array(channel for channel, _ in days), "day": _dates(day for _, day in days)}
     await connection.execute(QUERIES["affect_institutions"], parameters)
     cursor = await connection.execute(QUERIES["due_ticks"], {"now": now})
     for region, day in await cursor.fetchall():
@@ -88,7 +87,7 @@ async def denominators(connection: Connection, institutions: Iterable[int]) -> d
 
 async def standings_before(connection: Connection, wanted: Sequence[Wanted]) -> dict[int, Standing]:
     """The last standing before each fold's first day, by position."""
-    parameters = {**_keys(wanted), "position": list(range(len(wanted)))}
+    parameters = {**_keys(wanted), "position": binary.array(range(len(wanted)))}
     cursor = await connection.execute(QUERIES["standings_before"], parameters)
     return {position: _standing(*row) for position, *row in await cursor.fetchall()}
 
@@ -110,12 +109,12 @@ def _standing(
 async def expected_before(connection: Connection, wanted: Sequence[tuple[int, Wanted, Day]]) -> dict[int, int]:
     """Microseconds expected of the main meters from each period's begin to a day, by position."""
     parameters = {
-        "position": [position for position, _, _ in wanted],
-        "institution": [one.affected.institution for _, one, _ in wanted],
-        "medium": [one.affected.medium for _, one, _ in wanted],
-        "from": [date.fromordinal(one.period[0]) for _, one, _ in wanted],
-        "until": [date.fromordinal(day) for _, _, day in wanted],
-        "timezone": [one.affected.timezone for _, one, _ in wanted],
+        "position": binary.array(position for position, _, _ in wanted),
+        "institution": binary.array(one.affected.institution for _, one, _ in wanted),
+        "medium": binary.texts(one.affected.medium for _, one, _ in wanted),
+        "from": _dates(one.period[0] for _, one, _ in wanted),
+        "until": _dates(day for _, _, day in wanted),
+        "timezone": binary.texts(one.affected.timezone for _, one, _ in wanted),
     }
     cursor = await connection.execute(QUERIES["expected_before"], parameters)
     return dict(await cursor.fetchall())
@@ -124,11 +123,11 @@ async def expected_before(connection: Connection, wanted: Sequence[tuple[int, Wa
 async def days(connection: Connection, wanted: Sequence[Wanted], firsts: Sequence[Day]) -> dict[int, list[DayOfPeriod]]:
     """What each fold's days add, by position; a month knows more than its days, a year more than its months."""
     parameters = {
-        "position": list(range(len(wanted))),
-        "institution": [one.affected.institution for one in wanted],
-        "medium": [one.affected.medium for one in wanted],
-        "from": [date.fromordinal(first) for first in firsts],
-        "until": [date.fromordinal(one.until) for one in wanted],
+        "position": binary.array(range(len(wanted))),
+        "institution": binary.array(one.affected.institution for one in wanted),
+        "medium": binary.texts(one.affected.medium for one in wanted),
+        "from": _dates(firsts),
+        "until": _dates(one.until for one in wanted),
     }
     cursor = await connection.execute(QUERIES["institution_days"], parameters)
     found: dict[int, list[DayOfPeriod]] = defaultdict(list)
@@ -155,14 +154,14 @@ async def deductions(
 ) -> dict[int, dict[Day, Deducted]]:
     """What is taken off on each fold's days, by position; all that lies before the first day is summed on the day before it."""
     parameters = {
-        "position": list(range(len(wanted))),
-        "institution": [one.affected.institution for one in wanted],
-        "medium": [one.affected.medium for one in wanted],
-        "excludes": [basis.excludes for basis in bases],
-        "begins": [date.fromordinal(one.period[0]) for one in wanted],
-        "first": [date.fromordinal(first) for first in firsts],
-        "ends": [date.fromordinal(one.until) for one in wanted],
-        "yearly": [one.period_kind == "year" for one in wanted],
+        "position": binary.array(range(len(wanted))),
+        "institution": binary.array(one.affected.institution for one in wanted),
+        "medium": binary.texts(one.affected.medium for one in wanted),
+        "excludes": binary.texts(basis.excludes for basis in bases),
+        "begins": _dates(one.period[0] for one in wanted),
+        "first": _dates(firsts),
+        "ends": _dates(one.until for one in wanted),
+        "yearly": binary.array(int(one.period_kind == "year") for one in wanted),
     }
     cursor = await connection.execute(QUERIES["deductions"], parameters)
     found: dict[int, dict[Day, Deducted]] = defaultdict(dict)
@@ -188,12 +187,19 @@ async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, li
 
 def _keys(wanted: Sequence[Wanted]) -> dict[str, Any]:
     return {
-        "institution": [one.affected.institution for one in wanted],
-        "indicator": [one.indicator for one in wanted],
-        "period_kind": [one.period_kind for one in wanted],
-        "period_start": [date.fromordinal(one.period[0]) for one in wanted],
-        "day": [date.fromordinal(one.first) for one in wanted],
+        "institution": binary.array(one.affected.institution for one in wanted),
+        "indicator": binary.texts(one.indicator for one in wanted),
+        "period_kind": binary.texts(one.period_kind for one in wanted),
+        "period_start": _dates(one.period[0] for one in wanted),
+        "day": _dates(one.first for one in wanted),
     }
+
+
+def _dates(days: Iterable[Day]) -> str:
+    """Days, mostly the same few, as PostgreSQL reads an array of dates."""
+    found = list(days)
+    dates = {day: date.fromordinal(day) for day in set(found)}
+    return binary.array(map(dates.__getitem__, found))
 
 
 def _row(wanted: Wanted, basis: Basis, standing: Standing) -> tuple[Any, ...]:

@@ -173,6 +173,7 @@ PARTICULAR: Final = {
     ("charger_session", "state"): "`open`, `closed` or `disputed`",
     ("charging_finding", "kind"): "what is wrong: docs/charging.md has them",
     ("event", "kind"): "`dip`, `spike`, `rollover`, `catch_up`, `reset`, `exchange`, `unexplained`, `like_days` or `unallocated`",
+    ("consumption_year", "year"): "first day of the local year",
     ("event", "amount"): "what it booked; none: nothing can be said",
     ("finding", "reason"): "of the last decision, as typed",
     ("finding", "state"): "`open`, `acknowledged`, `closed`, or `withdrawn`: refuted by later readings",

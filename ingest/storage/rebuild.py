@@ -7,10 +7,9 @@ from ingest.storage.connection import connected
 from ingest.storage.queries import QUERIES
 
 DERIVED: Final = {
-    "day_state": "day", "consumption_hour": "hour", "consumption_day": "day", "consumption_month": "month",
-    "consumption_year": "year", "channel_event": "found_at", "institution_day": "day", "quota_level": "day", "tick": "day",
-    "charging_session": "started_at", "charging_finding": "found_at", "channel_digest": "day", "vee_signal": "day",
-    "vee_tick": "day",
+    "day_state": "day", "consumption_hour": "hour", "consumption_day": "day", "channel_event": "found_at",
+    "institution_day": "day", "quota_level": "day", "tick": "day", "charging_session": "started_at",
+    "charging_finding": "found_at", "channel_digest": "day", "vee_signal": "day", "vee_tick": "day",
 }  # fmt: skip
 """Every table that settlement alone fills, and the column that says when."""
 INSTANTS: Final = frozenset({"hour", "found_at", "started_at"})

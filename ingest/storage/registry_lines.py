@@ -1,31 +1,29 @@
 """One line of each registry file, checked by itself. The columns are described in docs/registry.md."""
 
-import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ingest.metering.calendar import calendar
-from ingest.metering.formula import parse
 from ingest.metering.quotas import INDICATORS
-from ingest.metering.sub_items import SUB_ITEMS, exclusions
-from ingest.registry import CANARY
-from schemas.reading import CODE, RFC3339, utc
+from ingest.storage.registry_fields import (
+    Code,
+    Day,
+    ExactInstant,
+    Exclusions,
+    Flag,
+    FormulaText,
+    FreeCode,
+    Instant,
+    Positive,
+    Shown,
+    SubItem,
+    Text,
+)
 from schemas.registers import MAIN_REGISTER, REGISTERS, Medium
-
-Code = Annotated[str, StringConstraints(pattern=CODE)]
-Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,400}$")]
-Positive = Annotated[Decimal, Field(gt=0)]
-Shown = Annotated[Decimal, Field(ge=0, lt=10**12, decimal_places=3)]
-Day = Annotated[date, BeforeValidator(lambda text: _day(text))]
-Instant = Annotated[date | datetime, BeforeValidator(lambda text: _instant(text))]
-Flag = Annotated[bool, BeforeValidator(lambda text: {"yes": True, "no": False}.get(text, text))]
-SubItem = Annotated[str, AfterValidator(lambda code: _sub_item(code))]
-Exclusions = Annotated[str, AfterValidator(lambda text: ";".join(exclusions(text)))]
-FormulaText = Annotated[Text, AfterValidator(lambda text: str(parse(text)))]
 
 WIDE_CAPACITY: Final = {"electricity": Decimal(10_000), "water": Decimal(1_000), "charger": Decimal(1_000)}
 """kW, m3/h and kW: what a meter without a rated capacity is believed to be able to pass. Wide on purpose; no standard."""
@@ -36,43 +34,6 @@ USUAL_REGISTERS: Final = {
 }
 MAX_CAPACITY: Final = Decimal(10_000_000)
 """Above this a century of consumption would not fit the integers it is kept in."""
-
-
-def _day(text: object) -> object:
-    """Only a plain date: pydantic would also take a number, as seconds since 1970."""
-    if not isinstance(text, str):
-        return text
-    if not re.fullmatch(r"(19|[2-9][0-9])[0-9]{2}-[0-9]{2}-[0-9]{2}", text):
-        raise ValueError("write a date such as 2026-01-01, not before 1900")
-    return date.fromisoformat(text)
-
-
-def _sub_item(code: str) -> str:
-    if code not in SUB_ITEMS:
-        raise ValueError(f"unknown sub-item {code!r}: use {', '.join(SUB_ITEMS)}, or leave it empty")
-    return code
-
-
-def _not_ours(code: str) -> str:
-    if code == CANARY[0]:
-        raise ValueError(f"{code!r} is the service's own: choose another code")
-    return code
-
-
-def _instant(text: object) -> object:
-    """A date, or a time with its offset."""
-    try:
-        return utc(text) if isinstance(text, str) and re.fullmatch(RFC3339, text) else _day(text)
-    except ValueError as error:
-        raise ValueError("write a date such as 2026-01-01, or a time with its offset, such as 2026-01-01T08:00:00+08:00") from error
-
-
-def _exactly(text: object) -> object:
-    """A time with its offset, nothing less."""
-    at = _instant(text)
-    if not isinstance(at, datetime):
-        raise ValueError("write a time with its offset, such as 2026-01-01T08:00:00+08:00")
-    return at
 
 
 class Line(BaseModel):
@@ -105,7 +66,7 @@ class RegionLine(Line):
 class InstitutionLine(Line):
     """An institution and what quotas may distinguish it by."""
 
-    institution: Annotated[Code, AfterValidator(_not_ours)]
+    institution: FreeCode
     name: Text
     region: Code
     class_: Annotated[Literal["government", "school", "hospital", "venue", "other"] | None, Field(alias="class")] = None
@@ -213,7 +174,7 @@ class ExchangeLine(Line):
     medium: Medium
     meter: Code
     register_: Annotated[Code | None, Field(alias="register", validate_default=True)] = None
-    exchanged_at: Annotated[datetime, BeforeValidator(lambda text: _exactly(text))]
+    exchanged_at: ExactInstant
     old_final: Shown
     new_initial: Shown
     author: Text

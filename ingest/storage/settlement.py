@@ -1,27 +1,23 @@
-"""What settlement reads and writes in its one transaction: marks, states, readings; hours, days, rollups."""
+"""What settlement reads and writes in its one transaction: marks, states, readings; hours and days."""
 
 import struct
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from ingest.metering.bookings import DayTally, Tally
-from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar, instant, moment
-from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Exchange, Version
+from ingest.metering.calendar import HOUR_US, Day, Instant, instant, moment
 from ingest.metering.consumption import Settled
 from ingest.metering.profile import LIKE_DAYS_BACK_US
 from ingest.metering.resume import State
 from ingest.metering.steps import Counted, Fold
+from ingest.metering.tallies import DayTally, Tally
 from ingest.storage import binary
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
 
-MICROSECONDS: Final = 1_000_000
 POSTGRES_EPOCH_DAY: Final = date(2000, 1, 1).toordinal()
 MIN_READ_AT: Final = 0
 """Before the first day of the calendar."""
@@ -68,46 +64,6 @@ async def take_marks(connection: Connection, channel_hours: int) -> dict[int, Ma
     return marked
 
 
-async def channels(connection: Connection, numbers: Iterable[int]) -> dict[int, Channel]:
-    """The cumulative channels among some, with their versions in valid time."""
-    cursor = await connection.execute(QUERIES["settling_channels"], [binary.array(numbers)])
-    versions: dict[int, list[Version]] = defaultdict(list)
-    zones: dict[int, Calendar] = {}
-    for channel, timezone, decimals, valid_from, ratio, capacity, quantum, digits, interval_s in await cursor.fetchall():
-        zones[channel] = calendar(timezone)
-        versions[channel].append(_version(decimals, valid_from, ratio, capacity, quantum, digits, interval_s))
-    exchanges = await _exchanges(connection, list(versions))
-    return {
-        channel: Channel(channel, zones[channel], tuple(found), tuple(exchanges.get(channel, ())))
-        for channel, found in versions.items()
-    }
-
-
-async def _exchanges(connection: Connection, channels: list[int]) -> dict[int, list[Exchange]]:
-    cursor = await connection.execute(QUERIES["settling_exchanges"], [binary.array(channels)])
-    found: dict[int, list[Exchange]] = defaultdict(list)
-    for channel, *exchange in await cursor.fetchall():
-        found[channel].append(Exchange(*exchange))
-    return found
-
-
-@lru_cache(maxsize=100_000)
-def _version(
-    decimals: int, valid_from: datetime, ratio: int, capacity: Decimal, quantum: int, digits: int | None, interval_s: int
-) -> Version:
-    """Registry values in the channel's integers; the capacity is on the primary side, the register behind the ratio."""
-    resolution = 10**decimals
-    cap = capacity * BELIEVED_TIMES_RATED * 1000 / ratio * resolution
-    return Version(
-        valid_from=instant(valid_from),
-        scale=ratio * 10 ** (3 - decimals),
-        cap_per_hour=int(cap.to_integral_value(rounding="ROUND_CEILING")),
-        quantum=max(quantum * resolution // 1000, 1),
-        modulus=None if digits is None else 10**digits * resolution,
-        interval_us=interval_s * MICROSECONDS,
-    )
-
-
 async def raw_kept_since(connection: Connection) -> Instant | None:
     """The instant before which raw readings may be gone; None: all are kept."""
     cursor = await connection.execute(QUERIES["raw_kept_since"])
@@ -143,17 +99,18 @@ def _by_day(spans: Mapping[int, Span]) -> dict[str, Any]:
 def _state(row: Sequence[Any]) -> State:
     _, _, anchor_us, anchor_value, suspects, *sums = row
     day = DayTally(Tally(sums[3], sums[5], sums[6]), sums[4], Tally(*sums[7:10]), Tally(*sums[10:13]))
-    pairs = tuple(Counted(*pair) for pair in zip(suspects[::2], suspects[1::2], strict=True))
+    pairs = tuple(map(Counted, suspects[::2], suspects[1::2])) if suspects else ()
     return State(Fold(Counted(anchor_us, anchor_value), sums[13], pairs), Tally(*sums[0:3]), day)
 
 
 async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant]]) -> dict[int, list[Counted]]:
     """The readings that count of each channel from one instant (None: from the first) up to another, in order."""
+    begins = [MIN_READ_AT if begin is None else begin for begin, _ in spans.values()]
+    ends = [end for _, end in spans.values()]
     parameters = {
-        "channel": binary.array(spans),
-        "from": binary.array(MIN_READ_AT if begins is None else begins for begins, _ in spans.values()),
-        "until": binary.array(until for _, until in spans.values()),
-    }
+        "channel": binary.array(spans), "from": binary.array(begins), "until": binary.array(ends),
+        "earliest": moment(min(begins, default=MIN_READ_AT)), "latest": moment(max(ends, default=MIN_READ_AT)),
+    }  # fmt: skip
     cursor = await connection.execute(QUERIES["settling_readings"], parameters, binary=True)
     found: dict[int, list[Counted]] = {channel: [] for channel in spans}
     for channel, read_at, value in await cursor.fetchall():
@@ -201,8 +158,6 @@ async def write(connection: Connection, settled: Mapping[int, Settled], open_day
         await _delete_stale(connection, what)
         await connection.execute(QUERIES[f"upsert_{what}s"])
     await connection.execute(QUERIES["mark_later_silences"])
-    await connection.execute(QUERIES["roll_up_months"])
-    await connection.execute(QUERIES["roll_up_years"])
 
 
 async def _delete_stale(connection: Connection, what: str) -> None:

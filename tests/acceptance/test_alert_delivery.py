@@ -20,7 +20,7 @@ from simulators.month import Month
 from tests.acceptance.test_scenarios import SETTINGS, published
 from tests.conftest import Database
 from tests.notices import Notices, notices, shipped_alertmanager
-from tests.registries import import_files
+from tests.registries import import_files, write_lines
 from tests.running import eventually, own_broker, own_directory, running_service
 
 INSTITUTIONS, DAYS, SEED = 2, 2, 7
@@ -52,10 +52,7 @@ def enter_floor_area(directory: Path, institution: str, times: Decimal) -> None:
     for row in rows:
         if (row["institution"], row["denominator"]) == (institution, "floor_area_m2"):
             row["value"] = str(Decimal(row["value"]) * times)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_lines(path, rows)
 
 
 async def test_an_overrun_quota_is_told_and_so_is_its_correction(stack: Stack, database: Database, tmp_path: Path) -> None:

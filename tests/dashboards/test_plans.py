@@ -56,8 +56,6 @@ INSERT INTO metering.consumption_hour SELECT channel, at, 1, 3600000000, 0
 FROM metering.channel, generate_series('2026-08-01'::timestamptz, '2026-10-31', '1 hour') AS at WHERE channel <= 160;
 INSERT INTO metering.consumption_day SELECT channel, day, 1, 0, 86400000000, 0, 0, 0, 0, 0, 0, 0
 FROM metering.channel, generate_series('2026-03-01'::date, '2026-10-31', '1 day') AS day;
-INSERT INTO metering.consumption_month SELECT channel, month, 1, 0, 1, 0, 0, 0, 0
-FROM metering.channel, generate_series('2020-01-01'::date, '2026-10-01', '1 month') AS month;
 INSERT INTO metering.institution_day SELECT institution, medium, day, 1, 86400000000, 0, 86400000000, 0, 0, 0, 0, 0, 0
 FROM metering.institution, unnest(ARRAY['electricity', 'water', 'charger']) AS medium,
      generate_series('2026-03-01'::date, '2026-10-31', '1 day') AS day;

@@ -10,6 +10,7 @@ import pytest
 
 from ingest.stack import Stack, free_port
 from tests.databases import Database
+from tests.faults.wire import COMMITTED, COPY
 from tests.proxy import Link, Proxy, Verdict, Watch, Way
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
@@ -25,9 +26,6 @@ from tests.running import (
     topic,
 )
 
-COPY = b"COPY metering.reading"
-COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
-"""The server's answer to COMMIT, as it goes over the wire."""
 NUMBER = 40
 
 

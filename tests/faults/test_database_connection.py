@@ -22,7 +22,7 @@ from tests.faults.outage import (
 )
 from tests.faults.servers import own_database
 from tests.faults.stream import Stream
-from tests.faults.test_ack_after_commit import COMMITTED
+from tests.faults.wire import COMMITTED
 from tests.proxy import Link, Proxy, Verdict, Watch, Way
 from tests.running import eventually, running_service
 

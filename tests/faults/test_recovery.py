@@ -11,11 +11,12 @@ from schemas.topics import charger_session, gateway_readings
 from tests.databases import Database
 from tests.faults.test_ack_after_commit import is_waiting, readings_locked
 from tests.faults.test_poison import POISON_KWH, REFUSE_POISON
-from tests.integration.test_broker import client, running, settings_of, topic_of
+from tests.integration.listening import running, settings_of, topic_of
 from tests.proxy import Proxy
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
     at,
+    client,
     eventually,
     expected,
     institution_code,

@@ -18,7 +18,7 @@ from tests.databases import Database
 from tests.faults.conftest import Judge, register_fleet
 from tests.faults.gateway import Gateway
 from tests.faults.stream import ELECTRICITY, Stream
-from tests.faults.test_ack_after_commit import COMMITTED
+from tests.faults.wire import COMMITTED
 from tests.faults.workers import SETTLING, all_is_settled, the_settler
 from tests.proxy import Link, Proxy, Verdict, Way
 from tests.running import client, eventually, running_service

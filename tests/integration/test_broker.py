@@ -1,11 +1,7 @@
-"""The session against a real broker, without a database: order, acknowledgement, refusals, filters, pauses, silence."""
+"""The session against a real broker, without a database: order, acknowledgement, filters, pauses, the end."""
 
 import asyncio
-import logging
-import secrets
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,109 +13,16 @@ from ingest.broker.subscriptions import Subscriptions
 from ingest.messages import Message
 from ingest.metrics import Metrics
 from ingest.settings import BatchSettings, BrokerSettings
-from ingest.stack import Mosquitto, Stack, free_port
+from ingest.stack import Stack, free_port
+from tests.integration.listening import UNLIMITED, numbers, payloads, running, settings_of, topic_of
 from tests.proxy import Link, Proxy, Verdict, Way
-from tests.running import client, eventually, forget_session, institution_code, own_broker, publish, publish_with_paho, topic
-
-UNLIMITED = 2**40
-
-
-@dataclass
-class Kept:
-    """An inbox that keeps the lists as they come."""
-
-    lists: list[list[Message]] = field(default_factory=list)
-    closed: bool = False
-
-    def put(self, messages: list[Message], size: int) -> None:
-        """As the session calls it: never with an empty list, and with the right size."""
-        assert messages
-        assert size == sum(map(size_bytes, messages))
-        self.lists.append(messages)
-
-    def close(self) -> None:
-        """No more will come."""
-        self.closed = True
-
-    @property
-    def messages(self) -> list[Message]:
-        """Everything received, in order."""
-        return [one for each in self.lists for one in each]
-
-
-@dataclass
-class Running:
-    """A session with what it was given and what it remembered."""
-
-    session: Session
-    inbox: Kept
-    metrics: Metrics
-    remembered: list[list[str]]
-
-    def sample(self, name: str) -> float:
-        """One metric."""
-        return self.metrics.registry.get_sample_value(f"meterwarden_{name}") or 0.0
-
-    async def connected(self) -> None:
-        """Wait until it is."""
-        await eventually(lambda: bool(self.metrics.connected), "connected")
-
-    async def received(self, number: int) -> list[Message]:
-        """Wait for so many messages."""
-        await eventually(lambda: len(self.inbox.messages) >= number, f"{number} received")
-        return self.inbox.messages
+from tests.running import eventually, institution_code, publish, publish_with_paho, topic
 
 
 @pytest.fixture
 def settings(stack: Stack, tmp_path: Path) -> BrokerSettings:
     """A client of the test's own."""
     return settings_of(stack.mosquitto, tmp_path)
-
-
-def settings_of(broker: Mosquitto, directory: Path, **more: object) -> BrokerSettings:
-    """Settings for a broker, with names nobody else uses and topics of one institution."""
-    name, file = f"test-{secrets.token_hex(6)}", directory / "password"
-    file.write_text(broker.password("ingest"), encoding="utf-8")
-    given = {
-        "port": broker.port, "username": "ingest", "password_file": file, "client_identifier": name,
-        "filters": (f"metering/{institution_code()}/#",), "connect_timeout_seconds": 3, "keepalive_seconds": 5,
-    }  # fmt: skip
-    return BrokerSettings.model_validate({**given, **more})
-
-
-def topic_of(settings: BrokerSettings) -> str:
-    """A topic under the session's filter."""
-    return topic(settings.filters[0].split("/")[1])
-
-
-@asynccontextmanager
-async def running(settings: BrokerSettings, *, known: Sequence[str] = (), limit: int = UNLIMITED) -> AsyncIterator[Running]:
-    """A session, stopped in order at the end of the block."""
-    inbox, metrics, remembered = Kept(), Metrics(CollectorRegistry()), list[list[str]]()
-
-    async def keep(filters: Sequence[str]) -> None:
-        remembered.append(list(filters))
-
-    session = Session(settings, inbox, metrics, Subscriptions(settings, known, keep), uncommitted_limit_bytes=limit)
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
-        task = tasks.create_task(session.run())
-        try:
-            yield Running(session, inbox, metrics, remembered)
-        finally:
-            session.stop()
-            session.close()
-            async with asyncio.timeout(5):
-                await asyncio.wait({task})
-
-
-def numbers(messages: Sequence[Message]) -> list[int]:
-    """The payloads, as numbers."""
-    return [int(one.payload) for one in messages]
-
-
-def payloads(count: int, begin: int = 0) -> list[bytes]:
-    """Distinct payloads, in order."""
-    return [str(n).encode() for n in range(begin, begin + count)]
 
 
 async def test_messages_come_in_lists_in_the_order_published(settings: BrokerSettings, stack: Stack) -> None:
@@ -203,27 +106,6 @@ async def test_acknowledging_without_a_connection_says_nothing_and_breaks_nothin
         assert numbers(messages) == numbers((await one.received(10))[5:])
 
 
-async def test_refused_credentials_are_tried_again_with_the_brokers_reason_in_the_log(
-    settings: BrokerSettings, caplog: pytest.LogCaptureFixture, stack: Stack
-) -> None:
-    """A wrong password does not end the process: it may be rotated, and the file is read anew at each try."""
-    caplog.set_level(logging.INFO)
-    assert settings.password_file is not None
-    settings.password_file.write_text("wrong", encoding="utf-8")
-    async with running(settings) as one:
-        await eventually(lambda: len(refusals(caplog)) >= 2, "refused twice")
-        assert all("refused: not_authorized" in reason or "bad_user_name_or_password" in reason for reason in refusals(caplog))
-        assert not one.metrics.connected
-        settings.password_file.write_text(stack.mosquitto.password("ingest"), encoding="utf-8")
-        await one.connected()
-    assert "wrong" not in caplog.text.replace("went wrong", "")
-
-
-def refusals(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Why there was no connection, each time."""
-    return [record.reason for record in caplog.records if record.message == "no connection to the broker"]  # type: ignore[attr-defined]
-
-
 async def test_filters_of_earlier_settings_are_dropped_once_the_new_ones_hold(settings: BrokerSettings, stack: Stack) -> None:
     """The broker keeps a session's subscriptions for ever: what is no longer wanted must be named to be rid of."""
     old = settings.model_copy(update={"filters": (*settings.filters, f"metering/{institution_code()}/#")})
@@ -240,21 +122,6 @@ async def test_filters_of_earlier_settings_are_dropped_once_the_new_ones_hold(se
         await publish(stack.mosquitto, topic_of(settings), payloads(1, 8))
         assert [0, 8] == numbers(await two.received(2))
         assert [list(settings.filters)] == two.remembered
-
-
-async def test_a_session_the_broker_has_lost_is_counted_and_told(
-    settings: BrokerSettings, caplog: pytest.LogCaptureFixture, stack: Stack
-) -> None:
-    """Session present 0 where filters were known means a queue is gone; a first connection is no loss."""
-    async with running(settings) as one:
-        await one.connected()
-        assert 0 == one.sample("broker_sessions_lost_total")
-        [known] = one.remembered
-    await forget_session(stack.mosquitto, settings.client_identifier)
-    async with running(settings, known=known) as two:
-        await two.connected()
-        assert 1 == two.sample("broker_sessions_lost_total")
-    assert "the broker kept no session: what it queued is lost" in caplog.messages
 
 
 async def test_reading_pauses_above_the_limit_and_goes_on_after_release_on_the_same_connection(
@@ -284,50 +151,6 @@ async def test_reading_pauses_above_the_limit_and_goes_on_after_release_on_the_s
         assert (0, 0, count) == tuple(
             one.sample(name) for name in ("uncommitted_bytes", "broker_reading_paused", "messages_acknowledged_total")
         )
-
-
-async def test_a_broker_that_goes_silent_is_found_by_keepalive(settings: BrokerSettings, stack: Stack) -> None:
-    """A half-open connection carries nothing and says nothing: given up within two keepalives, and made again."""
-    async with (
-        Proxy(stack.mosquitto.port, free_port()) as proxy,
-        running(settings.model_copy(update={"port": proxy.port})) as one,
-    ):
-        await one.connected()
-        proxy.forget_links()
-        await publish(stack.mosquitto, topic_of(settings), payloads(3))
-        await eventually(lambda: one.sample("broker_reconnects_total") == 1, "reconnected", 15)
-        assert [0, 1, 2] == numbers(await one.received(3))
-        assert 2 == proxy.accepted
-
-
-async def test_a_broker_that_accepts_and_never_answers_is_given_up_in_time(
-    settings: BrokerSettings, caplog: pytest.LogCaptureFixture, stack: Stack
-) -> None:
-    """The wait for CONNACK has an end, and the next try may succeed."""
-    async with Proxy(stack.mosquitto.port, free_port()) as proxy:
-        proxy.go_deaf()
-        brief = settings.model_copy(update={"port": proxy.port, "connect_timeout_seconds": 0.3})
-        async with running(brief) as one:
-            await eventually(lambda: len(refusals(caplog)) >= 2, "given up twice")
-            await proxy.resume()
-            await one.connected()
-    assert {"TimeoutError"} == set(refusals(caplog)[:2])
-
-
-async def test_garbage_instead_of_mqtt_ends_the_connection_and_not_the_process(
-    settings: BrokerSettings, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Whatever listens on the port, the session says that there is no connection, and tries again."""
-
-    async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n" + bytes(range(256)))
-        writer.close()
-
-    async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with running(settings.model_copy(update={"port": port})) as one:
-            await eventually(lambda: len(refusals(caplog)) >= 2, "refused twice")
-            assert not one.metrics.connected
 
 
 async def test_a_packet_cut_anywhere_is_read_whole(settings: BrokerSettings, stack: Stack, seed: int) -> None:
@@ -395,24 +218,3 @@ async def test_an_inbox_of_the_service_takes_the_same_lists(settings: BrokerSett
                 session.stop()
         session.close()
     assert list(range(1050)) == numbers(found)
-
-
-async def test_a_broker_restarted_keeps_the_session_and_numbers_its_packets_anew(stack: Stack, tmp_path: Path) -> None:
-    """What was not acknowledged comes again; an acknowledgement held over could free another message, so it is not sent."""
-    with own_broker(stack.programs) as broker:
-        broker.start()
-        settings = settings_of(broker, tmp_path)
-        async with running(settings) as one:
-            await one.connected()
-            await publish(broker, topic_of(settings), payloads(20))
-            before = list(await one.received(20))
-            one.session.ack(before[:10])
-            async with client(broker) as probe:  # the broker has read the acknowledgements before it answers a later client
-                await probe.publish(topic_of(settings), b"20", qos=1)
-            before = list(await one.received(21))
-            await asyncio.to_thread(broker.restart)
-            after = (await one.received(32))[21:]
-            assert list(range(10, 21)) == numbers(after)
-            one.session.ack(before)
-            assert 10 == one.sample("messages_acknowledged_total")
-            assert 0 == one.sample("broker_sessions_lost_total")

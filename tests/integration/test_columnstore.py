@@ -1,7 +1,6 @@
 """The community edition: what is in the columnstore is as good as what is not. Skipped where nobody has built the edition."""
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from ingest.storage.edition import Kept, keep
 from ingest.storage.migrate import migrate
 from ingest.storage.writer import Writer
 from tests.community import VARIABLE, community_server, libraries
-from tests.databases import PASSWORDS, TEMPLATE, Database, database_on
+from tests.databases import PASSWORDS, TEMPLATE, Database, cloned, database_on
 from tests.registries import channels, import_files, meter, write_files
 from tests.settling import batch, derived, differences, rebuild, settle_all, store
 
@@ -52,11 +51,8 @@ async def _template(server: Postgres) -> None:
 @pytest.fixture
 async def database(server: Postgres) -> AsyncIterator[Database]:
     """A fresh, migrated database of the community edition."""
-    name = f"test_{secrets.token_hex(4)}"
-    async with await psycopg.AsyncConnection.connect(server.url(), autocommit=True) as connection:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        yield database_on(server, name)
-        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    async with cloned(server, TEMPLATE) as one:
+        yield one
 
 
 async def _kept(database: Database, settings: StorageSettings | None = None) -> Kept:

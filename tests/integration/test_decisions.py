@@ -105,7 +105,7 @@ async def test_a_value_may_be_entered_where_nothing_was_received(database: Datab
     done(run("edit", "set", REGISTER, "2026-10-03T23:59:59.5+08:00", "1700.5", *GROUNDS))
     await settle_all(database)
     before = await derived(database)
-    assert [(700_500_000,)] == await database.rows("SELECT sum(amount)::bigint FROM metering.consumption_month")
+    assert [(700_500_000,)] == await database.rows("SELECT (sum(amount) * 1000000)::bigint FROM meterwarden.consumption_month")
     await rebuild(database)
 
     assert before == await derived(database)
@@ -143,7 +143,9 @@ async def test_an_exchange_is_declared_late_and_withdrawn_again(database: Databa
     )
     assert "1500 -> 0.5 declared (version 1)" in said
     await settle_all(database)
-    assert [(500_000_000 + 44_500_000,)] == await database.rows("SELECT sum(amount)::bigint FROM metering.consumption_month")
+    assert [(500_000_000 + 44_500_000,)] == await database.rows(
+        "SELECT (sum(amount) * 1000000)::bigint FROM meterwarden.consumption_month"
+    )
     assert "1500.000 -> 0.500 kWh" in done(run("exchange", "list"))
     before = await derived(database)
     await rebuild(database)

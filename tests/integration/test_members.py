@@ -7,16 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from ingest.stack import Mosquitto, Stack
 from tests.databases import Database
-from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
     Service,
     eventually,
     expected,
-    institution_code,
     own_broker,
     publish,
     publish_with_paho,
@@ -27,14 +23,6 @@ from tests.running import (
 )
 
 SMALL_BATCHES = {"batch__messages": 50, "batch__age_seconds": 0.02}
-
-
-@pytest.fixture
-async def code(database: Database, tmp_path: Path) -> str:
-    """An institution of the test's own."""
-    code = institution_code()
-    await import_files(database, write_files(tmp_path / "registry", [institution(code)], [meter(of=code)]))
-    return code
 
 
 def group() -> str:

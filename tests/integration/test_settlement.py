@@ -1,11 +1,13 @@
 """Settlement on a real database: any order gives the same rows, equal to a rebuild, and exact sums."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ingest.metering.calendar import HOUR_US, instant, moment
@@ -42,8 +44,9 @@ async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(datab
     await store(database, [hourly])
     await settle_all(database)
 
-    assert [(31 * 24 * 20_000 * 1000, 31 * 24 * HOUR_US)] == await database.rows(
-        "SELECT amount, measured_us FROM metering.consumption_month WHERE month = '2026-10-01'"
+    assert [(31 * 24 * 20, 31 * 24 * 3600)] == await database.rows(
+        """SELECT amount::int, measured_seconds::int FROM meterwarden.consumption_month
+           WHERE month = '2026-10-01' AND register = 'energy_import_kwh' AND meter = 'E1'"""
     )
     assert [("2026-10-01", True, "exceeded", "over", 14880, 10000)] == await database.rows(
         """SELECT period_start::text, closed, level, rating, used::int, allowance::int FROM meterwarden.quota_status
@@ -53,6 +56,39 @@ async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(datab
     before = await derived(database)
     await rebuild(database)
     assert before == await derived(database)
+
+
+async def test_a_year_holds_what_none_of_its_months_can_claim(database: Database, tmp_path: Path) -> None:
+    """A silence too long for any shape, across a month's edge: neither month has it, the year has, and both views say so."""
+    await import_files(database, write_files(tmp_path))
+    electricity = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    hours = [*range(-4 * 24, -2 * 24 + 1), *range(5 * 24, 6 * 24 + 1)]
+    await store(database, [[(electricity, START + n * HOUR_US, 20_000 * (n + 4 * 24)) for n in hours]])
+    await settle_all(database)
+
+    assert [("2026-09-01", 960, 0, 48 * 3600), ("2026-10-01", 480, 0, 24 * 3600)] == await database.rows(
+        """SELECT month::text, amount::int, unallocated::int, measured_seconds::int FROM meterwarden.consumption_month
+           WHERE institution = 'I1' AND meter = 'E1' ORDER BY month"""
+    )
+    silence = 7 * 24 * 20
+    assert [("2026-01-01", 960 + 480 + silence, silence, 10 * 24 * 3600)] == await database.rows(
+        """SELECT year::text, amount::int, unallocated::int, measured_seconds::int FROM meterwarden.consumption_year
+           WHERE institution = 'I1' AND meter = 'E1'"""
+    )
+
+
+async def test_a_settler_goes_by_the_registry_as_it_stands_in_each_round(database: Database, tmp_path: Path) -> None:
+    """A ratio entered while the settler runs holds from its next round on, though it keeps its channels between rounds."""
+    await import_files(database, write_files(tmp_path, meters=[meter("E1")]))
+    electricity = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    async with by_hand(database) as hand:
+        await hand.store([(electricity, START, 0), (electricity, START + HOUR_US, 5_000)])
+        await hand.settle()
+        await import_files(database, write_files(tmp_path, meters=[meter("E1", ratio=2)]))
+        await hand.store([(electricity, START + 2 * HOUR_US, 10_000)])
+        await hand.settle()
+    amounts = "SELECT amount FROM metering.consumption_hour ORDER BY hour"
+    assert [(10_000_000,), (10_000_000,)] == await database.rows(amounts)
 
 
 async def test_what_is_settled_is_not_read_again_for_what_is_newer(database: Database, tmp_path: Path) -> None:
@@ -71,6 +107,21 @@ async def test_what_is_settled_is_not_read_again_for_what_is_newer(database: Dat
     await store(database, [quarter_hours[39:40]])
     await settle_all(database)
     assert [(4 * 20_000 * 1000, HOUR_US)] == await database.rows(day), "a late reading folds its whole day again"
+
+
+async def test_a_round_looks_for_what_is_new_in_no_chunk_but_its_own(database: Database, tmp_path: Path) -> None:
+    """Years of weekly chunks would each be asked for each channel otherwise."""
+    await import_files(database, write_files(tmp_path))
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    await store(database, [[(channel, START + week * 7 * 24 * HOUR_US, week) for week in range(8)]])
+    begin, end = START + 7 * 7 * 24 * HOUR_US, START + (7 * 7 * 24 + 1) * HOUR_US
+    span = {
+        "channel": f"{{{channel}}}", "from": f"{{{begin}}}", "until": f"{{{end}}}",
+        "earliest": moment(begin), "latest": moment(end),
+    }  # fmt: skip
+    async with await psycopg.AsyncConnection.connect(database.writer_url) as connection:
+        plan = await (await connection.execute(f"EXPLAIN {QUERIES['settling_readings']}", span)).fetchall()
+    assert 1 == len(set(re.findall(r"_hyper_\d+_\d+_chunk\b", "\n".join(line for (line,) in plan))))
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Europe/Berlin"])

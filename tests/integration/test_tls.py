@@ -16,7 +16,6 @@ from ingest.stack import Mosquitto, Stack, Tls, free_port
 from ingest.tls import tls_context
 from tests.certificates import authority, certificates, expired
 from tests.databases import Database
-from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
     Service,
     client,
@@ -62,14 +61,6 @@ def mutual(stack: Stack, ours: Path) -> Iterator[Mosquitto]:
     with own_broker(stack.programs, tls=Tls(ours, mutual=True)) as running:
         running.start()
         yield running
-
-
-@pytest.fixture
-async def code(database: Database, tmp_path: Path) -> str:
-    """An institution of the test's own with the electricity meter E1."""
-    name = institution_code()
-    await import_files(database, write_files(tmp_path / "registry", [institution(name)], [meter(of=name)]))
-    return name
 
 
 @asynccontextmanager

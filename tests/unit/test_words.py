@@ -2,20 +2,12 @@
 
 import ast
 import re
-import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from string import Formatter
-from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner
 
-from ingest.cli import main
-from ingest.commands.columns import fitted, table, width, wrapped
-from ingest.commands.examples import EXAMPLES
-from ingest.commands.help import leaves
 from ingest.metering.vee.rules import RULES
 from ingest.words import both, known, language, speaking, translated, words
 from simulators.chinese import CHINESE
@@ -31,13 +23,7 @@ _HELD = re.compile(r"\{\w+\}")
 CHINESE_CHARACTER = re.compile("[\u4e00-\u9fff]")
 MACHINE_READABLE = ("export ", "{left}", "{", "  +")
 
-
-@pytest.fixture(autouse=True)
-def _english(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("METERWARDEN_LANG", "LANGUAGE", "LC_MESSAGES", "LANG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    CliRunner().invoke(main, ["simulate", "--help"])  # whose texts are noted once it is loaded
+pytestmark = pytest.mark.usefixtures("no_language_asked_for")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +69,11 @@ def test_each_of_many_lines_is_translated() -> None:
     assert long.startswith("database: ")
 
 
-# every text has both, and says the same
+def test_noting_gives_the_english_back() -> None:
+    """Help is English until somebody asks."""
+    assert "yes" == both("yes", "是")
+    with speaking("zh"):
+        assert "是" == translated("yes")
 
 
 def _placeholders(text: str) -> list[str]:
@@ -228,178 +218,3 @@ def test_what_rules_say_of_themselves_has_its_chinese() -> None:
         said = {name: translated((rule.judge.__doc__ or "").strip().splitlines()[0]) for name, rule in RULES.items() if rule.judge}
 
     assert [] == [name for name, text in said.items() if not CHINESE_CHARACTER.search(text)]
-
-
-# help
-
-
-def _commands() -> list[tuple[str, click.Command]]:
-    return leaves(main, "", click.Context(main))
-
-
-PATHS = [path for path, _ in _commands()]
-
-
-@pytest.mark.parametrize("path", ["", *PATHS])
-def test_help_reads_in_both_languages(path: str) -> None:
-    """No English sentence in the Chinese help, and none of its lines wider than it may be; an example in both."""
-    told = {}
-    for lang in ("en", "zh"):
-        result = CliRunner().invoke(main, ["--lang", lang, *path.split(), "--help"])
-        assert result.exit_code == 0, result.output
-        told[lang] = result.output
-    explained = re.split("示例:", told["zh"])[0]
-    sentences = [
-        line
-        for line in explained.splitlines()[1:]
-        if re.search(r"[a-z]{2,} [a-z]{2,} [a-z]{2,}", line.replace("meterwarden completion", ""))
-    ]
-
-    assert "Examples:\n  meterwarden " in told["en"]
-    assert "示例:\n  meterwarden " in told["zh"]
-    assert [] == sentences
-    assert not CHINESE_CHARACTER.search(told["en"])
-    assert [] == [line for line in explained.splitlines() if width(line) > 80 and " " in line.strip() and "--" not in line]
-
-
-def test_the_commands_stand_one_a_line() -> None:
-    """By who uses them, every one in a group, each explained on its own line."""
-    for lang in ("en", "zh"):
-        output = CliRunner().invoke(main, ["--lang", lang, "--help"]).output
-        names = {path.split()[0] for path in PATHS}
-        lines = [line for line in output.splitlines() if line.startswith("  ") and line.split()[0] in names]
-        assert names == {line.split()[0] for line in lines}
-        assert "Others" not in output
-        assert "其他" not in output
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_every_option_is_explained(path: str) -> None:
-    """With a sentence."""
-    command = dict(_commands())[path]
-    silent = [param.opts for param in command.params if isinstance(param, click.Option) and not param.help]
-
-    assert [] == silent
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_every_example_is_one_the_parser_takes(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As written, its files made; nothing is run."""
-    (tmp_path / "examples" / "one-school").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    run: list[str] = []
-    monkeypatch.setattr(click.Command, "invoke", _noted(click.Command.invoke, run))
-    for example in EXAMPLES[path]:
-        result = CliRunner().invoke(main, shlex.split(example), catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-    assert [path] * len(EXAMPLES[path]) == run
-
-
-def _noted(invoke: Callable[[click.Command, click.Context], Any], run: list[str]) -> Callable[[click.Command, click.Context], Any]:
-    """Groups are entered; of what they lead to only the name is noted."""
-
-    def note(command: click.Command, context: click.Context) -> Any:
-        if isinstance(command, click.Group):
-            return invoke(command, context)
-        return run.append(context.command_path.partition(" ")[2])
-
-    return note
-
-
-SILENT = {"run", "completion", "demo", "stack up", "stack down", "quarantine export", "replay"}
-"""Commands whose output is no list and no report; `export` writes JSON and nothing else. Of `simulate`, `verify` alone reports."""
-
-
-@pytest.mark.parametrize("path", [path for path in PATHS if path not in SILENT and not re.match("simulate (?!verify)", path)])
-def test_what_lists_or_reports_has_json(path: str) -> None:
-    """For programs, always in English."""
-    assert "--json" in [name for param in dict(_commands())[path].params for name in param.opts]
-
-
-# errors
-
-
-@pytest.mark.parametrize(
-    ("arguments", "english", "chinese"),
-    [
-        (["chek"], "No such command 'chek'. Did you mean 'check'?", "没有命令 'chek'。是否指 'check'?"),
-        (["findings", "list", "--most", "0"], "'--most': 0 is not in the range", "'--most' 的值无效: 0 不在范围"),
-        (["findings", "list", "--mst", "1"], "No such option '--mst'", "没有选项 '--mst'"),
-        (["findings", "show"], "Missing argument 'FINDING'.", "缺少参数 'FINDING'。"),
-        (["findings", "close", "x"], "Missing option '--author'", "缺少选项 '--author'"),
-        (["findings", "list", "--most"], "Option '--most' requires an argument.", "选项 '--most' 缺少值。"),
-        (["registry", "import", "/nowhere"], "Directory '/nowhere' does not exist.", "目录 '/nowhere' 不存在。"),
-        (["run", "--log-level", "LOUD"], "'LOUD' is not one of", "'LOUD' 不在可选值"),
-        (["drain", "--last=1"], "does not take a value", "不带值"),
-        (["edit", "list", "a", "b"], "Got unexpected extra argument", "多余的参数"),
-        (["stack", "env"], "no stack is up", "没有运行中的服务"),
-        (["simulate", "publish", "--month", "x"], "is not a month such as", "不是月份"),
-    ],
-    ids=lambda part: " ".join(part) if isinstance(part, list) else "",
-)
-def test_errors_in_both_languages(arguments: list[str], english: str, chinese: str, tmp_path: Path) -> None:
-    """A wrong call is told in the language of whoever calls, with the same exit status."""
-    environment = {"METERWARDEN_STACK_STATE": str(tmp_path)}
-    one = CliRunner().invoke(main, arguments, env=environment)
-    other = CliRunner().invoke(main, ["--lang", "zh", *arguments], env=environment)
-
-    assert one.exit_code == other.exit_code != 0
-    assert english in one.stderr
-    assert chinese in other.stderr
-    assert "" == one.stdout == other.stdout
-    assert other.stderr.splitlines()[-1].startswith(("错误: ", " "))
-
-
-@pytest.mark.parametrize("arguments", [["--lang", "zh"], ["--lang=zh"]])
-def test_lang_may_be_written_either_way(arguments: list[str]) -> None:
-    """Before the command."""
-    assert "用法" in CliRunner().invoke(main, [*arguments, "--help"]).output
-
-
-# tables
-
-
-def test_wide_characters_count_two_columns() -> None:
-    """Columns stand under each other whatever is in them, within the terminal."""
-    rows = [["E1", "咸宁市第一中学", "a"], ["SCHOOL-1", "x", "校核发现" * 20]]
-    lines = list(table(["ID", "NAME", "说明"], rows, total=60))
-
-    assert 1 == len({width(line[: line.index(part)]) for line, part in zip(lines, ["NAME", "咸", "x"], strict=True)})
-    assert all(width(line) <= 60 for line in lines)
-    assert lines[2].endswith("…")
-
-
-@pytest.mark.parametrize("columns", [60, 80, 100, 200])
-def test_a_table_fits_its_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The widest columns give way; where a program reads it, nothing is cut."""
-    heading, rows = ["FINDING", "WHERE", "AUTHOR", "BECAUSE"], [["a" * 12, "机构/electricity/" * 3, "李雷@host", "校核" * 30]]
-
-    assert all(width(line) <= columns for line in table(heading, rows, total=columns, loose=2))
-    monkeypatch.setenv("COLUMNS", str(columns))
-    assert all(width(line) <= columns for line in table(heading, rows, loose=2))
-    monkeypatch.delenv("COLUMNS")
-    assert [rows[0][3]] == [line.split("  ")[-1] for line in table(heading, rows)][1:]
-
-
-@pytest.mark.parametrize("columns", [20, 33, 80])
-def test_paragraphs_are_broken_where_a_terminal_would(columns: int) -> None:
-    """No line is wider; nothing is lost; no line begins with a mark."""
-    text = "将 MQTT 表计读数写入 TimescaleDB,不丢不重;计算用量;标出超定额的公共机构。Meter readings in, none lost, none doubled."
-    lines = wrapped(text, columns)
-
-    assert all(width(line) <= columns for line in lines)
-    assert text.replace(" ", "") == "".join(lines).replace(" ", "")
-    assert not any(line[0] in ",。;" for line in lines)
-    assert [""] == wrapped("", columns)
-
-
-def test_a_cell_is_cut_at_a_whole_character() -> None:
-    """Half a Chinese character is none."""
-    assert ("咸宁… ", 6) == (fitted("咸宁市第一", 6), width(fitted("咸宁市第一", 6)))
-
-
-def test_noting_gives_the_english_back() -> None:
-    """Help is English until somebody asks."""
-    assert "yes" == both("yes", "是")
-    with speaking("zh"):
-        assert "是" == translated("yes")

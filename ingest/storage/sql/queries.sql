@@ -99,23 +99,29 @@ SELECT FROM metering.reading WHERE channel = %s AND read_at = %s
 SELECT version FROM metering.registry_version
 
 -- name: registry_meters
--- What intake must know of every version of every meter.
-SELECT institution.code, meter.medium, meter.code, version.gateway, meter.meter,
-       (extract(epoch FROM version.valid_from) * 1000000)::bigint,
-       CASE WHEN version.valid_to = 'infinity' THEN 9223372036854775807
-            ELSE (extract(epoch FROM version.valid_to) * 1000000)::bigint END,
-       coalesce(version.register_digits, 0), channels.register, channels.channel, channels.decimals
-FROM metering.meter_version AS version
-JOIN metering.meter USING (meter)
-JOIN metering.institution USING (institution)
-CROSS JOIN LATERAL (
-    SELECT array_agg(channel.register ORDER BY channel.channel) AS register,
-           array_agg(channel.channel ORDER BY channel.channel) AS channel,
-           array_agg(channel.decimals ORDER BY channel.channel) AS decimals
-    FROM metering.channel WHERE channel.meter = version.meter
-) AS channels
-WHERE channels.register IS NOT NULL
-ORDER BY meter.meter, version.valid_from
+-- What intake must know of every version of a block of meters, in columns: an aggregate each, over the same rows in the same order.
+-- The first is NULL where no meter is left. Numbers and instants come as the server's own bytes: 1.9 s of it a million meters,
+-- 3.2 as rows.
+WITH block AS MATERIALIZED (
+    SELECT meter, medium, code FROM metering.meter WHERE meter > %(after)s ORDER BY meter LIMIT %(meters)s
+), last AS (
+    SELECT max(meter) AS meter FROM block
+), channels AS (
+    SELECT meter, string_agg(register || ' ' || decimals, ' ' ORDER BY channel) AS registers,
+           string_agg(int4send(channel), '' ORDER BY channel) AS channels
+    FROM metering.channel WHERE meter > %(after)s AND meter <= (SELECT meter FROM last) GROUP BY meter
+), versions AS (
+    SELECT meter, valid_from, valid_to, institution, gateway, coalesce(register_digits, 0) AS digits
+    FROM metering.meter_version WHERE meter > %(after)s AND meter <= (SELECT meter FROM last)
+)
+SELECT (SELECT meter FROM last),
+       array_agg(concat_ws('/', institution.code, block.medium, block.code)),
+       array_agg(institution.code || '/' || gateway),
+       array_agg(digits || ' ' || registers),
+       string_agg(int4send(meter), ''),
+       string_agg(timestamptz_send(valid_from), ''), string_agg(timestamptz_send(valid_to), ''),
+       string_agg(channels, '')
+FROM block JOIN versions USING (meter) JOIN channels USING (meter) JOIN metering.institution USING (institution)
 
 -- name: known_filters
 SELECT filters FROM metering.subscription WHERE client_identifier = %s
@@ -414,7 +420,8 @@ CROSS JOIN LATERAL (
 ) AS state
 
 -- name: settling_readings
--- The readings that count, in order: not disputed, or decided by the newest edit.
+-- The readings that count, in order: not disputed, or decided by the newest edit. The bounds of all spans together let the planner
+-- leave out every chunk beyond them. A double holds microseconds since the epoch exactly until 2100, and is made faster than a numeric.
 WITH span AS (
     SELECT channel, 'epoch'::timestamptz + from_us * interval '1 microsecond' AS begins,
            'epoch'::timestamptz + until_us * interval '1 microsecond' AS ends
@@ -424,6 +431,7 @@ WITH span AS (
     FROM span CROSS JOIN LATERAL (
         SELECT channel, read_at, value FROM metering.reading
         WHERE reading.channel = span.channel AND reading.read_at >= span.begins AND reading.read_at < span.ends
+          AND reading.read_at >= %(earliest)s AND reading.read_at < %(latest)s
     ) AS reading
     WHERE NOT EXISTS (
         SELECT FROM metering.conflict WHERE conflict.channel = reading.channel AND conflict.read_at = reading.read_at)
@@ -435,9 +443,9 @@ WITH span AS (
       ON edit.channel = span.channel AND edit.read_at >= span.begins AND edit.read_at < span.ends
     ORDER BY edit.channel, edit.read_at, edit.version DESC
 )
-SELECT channel, (extract(epoch FROM read_at) * 1000000)::bigint, value FROM raw
+SELECT channel, round(date_part('epoch', read_at) * 1000000)::bigint, value FROM raw
 UNION ALL
-SELECT channel, (extract(epoch FROM read_at) * 1000000)::bigint, value FROM decided WHERE value IS NOT NULL
+SELECT channel, round(date_part('epoch', read_at) * 1000000)::bigint, value FROM decided WHERE value IS NOT NULL
 ORDER BY 1, 2
 
 -- name: create_settled
@@ -560,7 +568,8 @@ CROSS JOIN LATERAL (
      WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day <= range.last_day AND day.day < range.open_day OFFSET 0)
 ) AS old
 LEFT JOIN settled_day AS new ON new.channel = old.channel AND new.day = old.day
-WHERE (old.amount, old.unallocated, old.measured_us, old.estimated_us)
+WHERE range.day_from < range.open_day
+  AND (old.amount, old.unallocated, old.measured_us, old.estimated_us)
       IS DISTINCT FROM (new.amount, new.unallocated, new.measured_us, new.estimated_us)
 
 -- name: compared_forgotten_days
@@ -601,53 +610,6 @@ INSERT INTO settled_event (channel, found_at, from_at, to_at, kind, amount, evid
 INSERT INTO metering.channel_event AS there SELECT * FROM settled_event
 ON CONFLICT (channel, found_at, from_at, kind) DO UPDATE
 SET to_at = excluded.to_at, amount = excluded.amount, evidence = excluded.evidence
-WHERE there.* IS DISTINCT FROM excluded.*
-
--- name: roll_up_months
-WITH touched AS (
-    SELECT DISTINCT channel, date_trunc('month', day)::date AS month FROM changed_day
-), summed AS (
-    SELECT touched.channel, touched.month, count(*) AS days, sum(amount + month_amount) AS amount, sum(month_amount) AS unallocated,
-           sum(measured_us + month_measured_us) AS measured_us, sum(estimated_us + month_estimated_us) AS estimated_us,
-           sum(year_amount) AS year_amount, sum(year_measured_us) AS year_measured_us,
-           sum(year_estimated_us) AS year_estimated_us
-    FROM touched
-    JOIN metering.consumption_day AS day ON day.channel = touched.channel
-     AND day.day >= touched.month AND day.day < (touched.month + interval '1 month')::date
-    GROUP BY touched.channel, touched.month
-), gone AS (
-    DELETE FROM metering.consumption_month AS month USING touched
-    WHERE month.channel = touched.channel AND month.month = touched.month
-      AND NOT EXISTS (SELECT FROM summed WHERE summed.channel = touched.channel AND summed.month = touched.month)
-)
-INSERT INTO metering.consumption_month AS there
-SELECT channel, month, amount, unallocated, measured_us, estimated_us, year_amount, year_measured_us, year_estimated_us FROM summed
-ON CONFLICT (channel, month) DO UPDATE
-SET amount = excluded.amount, unallocated = excluded.unallocated,
-    measured_us = excluded.measured_us, estimated_us = excluded.estimated_us, year_amount = excluded.year_amount,
-    year_measured_us = excluded.year_measured_us, year_estimated_us = excluded.year_estimated_us
-WHERE there.* IS DISTINCT FROM excluded.*
-
--- name: roll_up_years
-WITH touched AS (
-    SELECT DISTINCT channel, date_trunc('year', day)::date AS year FROM changed_day
-), summed AS (
-    SELECT touched.channel, touched.year, sum(amount + year_amount) AS amount, sum(year_amount) AS unallocated,
-           sum(measured_us + year_measured_us) AS measured_us, sum(estimated_us + year_estimated_us) AS estimated_us
-    FROM touched
-    JOIN metering.consumption_month AS month ON month.channel = touched.channel
-     AND month.month >= touched.year AND month.month < (touched.year + interval '1 year')::date
-    GROUP BY touched.channel, touched.year
-), gone AS (
-    DELETE FROM metering.consumption_year AS year USING touched
-    WHERE year.channel = touched.channel AND year.year = touched.year
-      AND NOT EXISTS (SELECT FROM summed WHERE summed.channel = touched.channel AND summed.year = touched.year)
-)
-INSERT INTO metering.consumption_year AS there
-SELECT channel, year, amount, unallocated, measured_us, estimated_us FROM summed
-ON CONFLICT (channel, year) DO UPDATE
-SET amount = excluded.amount, unallocated = excluded.unallocated,
-    measured_us = excluded.measured_us, estimated_us = excluded.estimated_us
 WHERE there.* IS DISTINCT FROM excluded.*
 
 -- name: affect_institutions
@@ -739,7 +701,8 @@ FROM metering.quota WHERE source <> ''
 SELECT institution, kind, value, valid_from, nullif(valid_to, 'infinity') FROM metering.denominator WHERE institution = ANY (%s)
 
 -- name: standings_before
--- The last standing of each period before its first affected day.
+-- The last standing of each period before its first affected day: the row before it in the key, where that is of the same period.
+-- Asked for by equal columns, it would be sought in the index of periods, through all institutions.
 SELECT wanted.position, level.day, level.level, level.previous_level, level.used, level.measured_us, level.estimated_us,
        level.expected_us, level.used_ratio, level.projected_ratio
 FROM unnest(%(position)s::int[], %(institution)s::int[], %(indicator)s::text[], %(period_kind)s::text[],
@@ -747,10 +710,12 @@ FROM unnest(%(position)s::int[], %(institution)s::int[], %(indicator)s::text[], 
      AS wanted (position, institution, indicator, period_kind, period_start, day)
 CROSS JOIN LATERAL (
     SELECT * FROM metering.quota_level AS level
-    WHERE level.institution = wanted.institution AND level.indicator = wanted.indicator
-      AND level.period_kind = wanted.period_kind AND level.period_start = wanted.period_start AND level.day < wanted.day
-    ORDER BY level.day DESC LIMIT 1
+    WHERE (level.institution, level.indicator, level.period_kind, level.period_start, level.day)
+          < (wanted.institution, wanted.indicator, wanted.period_kind, wanted.period_start, wanted.day)
+    ORDER BY level.institution DESC, level.indicator DESC, level.period_kind DESC, level.period_start DESC, level.day DESC LIMIT 1
 ) AS level
+WHERE (level.institution, level.indicator, level.period_kind, level.period_start)
+      = (wanted.institution, wanted.indicator, wanted.period_kind, wanted.period_start)
 
 -- name: institution_days
 SELECT wanted.position, day.day, day.amount, day.measured_us, day.estimated_us, day.expected_us, day.month_amount,

@@ -1,0 +1,151 @@
+"""Charging on real servers: sessions and states of chargers arrive as rows, once, from whoever publishes them."""
+
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from ingest.stack import Stack
+from schemas import topics
+from tests.databases import Database
+from tests.integration.chargers import register
+from tests.running import Service, at, client, eventually, institution_code, publish, reading, running_service, topic
+
+SETTLED = {"settlement__enabled": True, "settlement__round_seconds": 0.1}
+
+
+@pytest.fixture
+async def code(database: Database, tmp_path: Path) -> str:
+    """An institution of the test's own with two chargers under gateway G1."""
+    name = institution_code()
+    await register(database, tmp_path, name)
+    return name
+
+
+def stated(seconds: int, register: float, **more: Any) -> bytes:
+    """A session statement."""
+    start = {"session": "S1", "connector": 1, "started_at": at(seconds).isoformat(), "start_register_kwh": register}
+    return json.dumps({**start, **more}).encode()
+
+
+def status(name: str, seconds: int, connector: int = 1) -> dict[str, Any]:
+    """A connector's state in our own words."""
+    return {"connector": connector, "status": name, "since": at(seconds).isoformat()}
+
+
+async def is_stored(service: Service, outcome: str, number: int) -> bool:
+    """Whether so many states had this outcome."""
+    return await service.metric(f'device_states_total{{outcome="{outcome}"}}') >= number
+
+
+async def test_sessions_published_by_a_client_nobody_here_wrote_arrive_as_rows(
+    stack: Stack, database: Database, tmp_path: Path, code: str
+) -> None:
+    """Start, update and stop, out of order and twice, and readings beside them: one session with its exact energy."""
+    stop = stated(0, 100.5, stopped_at=at(1800).isoformat(), stop_register_kwh=112.25, session_energy_kwh=11.75)
+    payloads = [stop, stated(0, 100.5), stated(0, 100.5, session_energy_kwh=4.5), stop]
+    async with running_service(database, stack.mosquitto, tmp_path, **SETTLED) as service:
+        await publish(stack.mosquitto, topics.charger_session(code, "C1"), payloads)
+        await publish(stack.mosquitto, topic(code, "C1", "charger"), [reading(0, 100.5), reading(3600, 112.25)])
+        await service.counted(received=6)
+        rows = await eventually(
+            lambda: database.rows(
+                """SELECT institution, charger, site, access, session, connector, started_at, stopped_at, energy_kwh::float, state,
+                          billable FROM meterwarden.charger_session WHERE statements = 3"""
+            ),
+            "derived",
+        )
+        await eventually(lambda: database.rows("SELECT FROM metering.consumption_hour"), "settled")
+        assert 0 == await service.metric("settlement_sessions_waiting")
+    assert [(code, "C1", "P1", "public", "S1", 1, at(0), at(1800), 11.75, "closed", True)] == rows
+
+
+async def test_retained_states_are_read_at_start_and_again_without_doubling(
+    stack: Stack, database: Database, tmp_path: Path, code: str
+) -> None:
+    """What was retained while nobody listened is there at once; changes follow; a restart reads all again and adds nothing."""
+    to, whole = topics.charger_status(code, "C1"), [status("available", 0), status("occupied", 10, 2)]
+    ocpp = {"connector": 1, "scheme": "ocpp1.6", "code": "Charging", "since": at(60).isoformat()}
+    foreign = {"connector": 1, "scheme": "cn-platform", "code": "9", "since": at(90).isoformat()}
+
+    async with client(stack.mosquitto) as publisher:
+        await publisher.publish(to, json.dumps({"connectors": whole}), qos=1, retain=True)
+        async with running_service(database, stack.mosquitto, tmp_path, **SETTLED) as service:
+            await eventually(lambda: is_stored(service, "stored", 2), "retained states")
+            await publisher.publish(to, json.dumps(ocpp), qos=1, retain=True)
+            await publisher.publish(topics.charger_status(code, "C2"), json.dumps(foreign), qos=1, retain=True)
+            await eventually(lambda: is_stored(service, "stored", 4), "changes")
+            before = await database.rows("SELECT t::text FROM metering.charger_status t ORDER BY 1")
+            await service.kill()
+            await service.start()
+            await eventually(lambda: is_stored(service, "repeated", 2), "read again")
+            assert 0 == await service.metric('device_states_total{outcome="stored"}')
+        for name in ("C1", "C2"):
+            await publisher.publish(topics.charger_status(code, name), b"", qos=1, retain=True)
+
+    assert before == await database.rows("SELECT t::text FROM metering.charger_status t ORDER BY 1")
+    assert [
+        ("C1", 1, "charging", at(60), "ocpp1.6", "Charging"),
+        ("C1", 2, "occupied", at(10), "native", "occupied"),
+        ("C2", 1, "unknown", at(90), "cn-platform", "9"),
+    ] == await database.rows("SELECT charger, connector, status, since, scheme, code FROM meterwarden.charger_status ORDER BY 1, 2")
+    changes = await database.rows(
+        "SELECT status FROM meterwarden.charger_status_change WHERE charger = 'C1' AND connector = 1 ORDER BY at"
+    )
+    assert [("available",), ("charging",)] == changes
+
+
+async def test_of_births_and_wills_the_newest_connection_counts(
+    stack: Stack, database: Database, tmp_path: Path, code: str
+) -> None:
+    """In whatever order they come: a will that the broker publishes after the next birth does not take the gateway offline."""
+    first, second = at(0), at(600)
+    messages = [("online", first), ("offline", first), ("online", second)]
+    orders = list(itertools.permutations(messages))
+    gateways = [f"G{number}" for number in range(len(orders))]
+    await register(database, tmp_path, code, gateways=gateways)
+    query = "SELECT gateway, status, connected_at FROM meterwarden.gateway_status ORDER BY gateway"
+    async with running_service(database, stack.mosquitto, tmp_path, **SETTLED) as service, client(stack.mosquitto) as publisher:
+        await is_listened_to(service, publisher, code)
+        for gateway, order in zip(gateways, orders, strict=True):
+            for name, connected_at in order:
+                payload = json.dumps({"status": name, "connected_at": connected_at.isoformat()})
+                await publisher.publish(topics.gateway_status(code, gateway), payload, qos=1)
+        await eventually(lambda: is_stored(service, "stored", 1 + 3 * len(orders)), "births and wills")
+        assert [(gateway, "online", second) for gateway in gateways] == await database.rows(query)
+        will = json.dumps({"status": "offline", "connected_at": second.isoformat()})
+        await publisher.publish(topics.gateway_status(code, gateways[0]), will, qos=1)
+        await eventually(lambda: is_stored(service, "stored", 2 + 3 * len(orders)), "the last will")
+    assert [(gateways[0], "offline", second)] == (await database.rows(query))[:1]
+
+
+async def is_listened_to(service: Service, publisher: aiomqtt.Client, code: str) -> None:
+    """A retained state is kept however late the subscription comes: from then on every message is received."""
+    to = topics.charger_status(code, "C2")
+    await publisher.publish(to, json.dumps(status("available", 0)), qos=1, retain=True)
+    await eventually(lambda: is_stored(service, "stored", 1), "a state that waited")
+    await publisher.publish(to, b"", qos=1, retain=True)
+
+
+async def test_a_state_that_is_none_or_nobodys_stops_nobody_and_is_kept_once_registered(
+    stack: Stack, database: Database, tmp_path: Path, code: str
+) -> None:
+    """Garbage and tomorrow's states are counted and named; a charger registered later has its retained state without a restart."""
+    other = institution_code()
+    tomorrow = status("charging", 0) | {"since": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    settings = {**SETTLED, "intake__registry_seconds": 0.2}
+    async with running_service(database, stack.mosquitto, tmp_path, **settings) as service, client(stack.mosquitto) as publisher:
+        await publisher.publish(topics.charger_status(other, "C1"), json.dumps(status("charging", 0)), qos=1, retain=True)
+        await eventually(lambda: is_stored(service, "unregistered", 1), "nobody's")
+        for payload in (b"\xff", b"{}", b"[" * 5000, json.dumps(tomorrow).encode()):
+            await publisher.publish(topics.charger_status(code, "C1"), payload, qos=1)
+        await eventually(lambda: is_stored(service, "rejected", 4), "refused")
+        assert 2 == len(service.log_lines("state not kept"))
+        await register(database, tmp_path, code, other)
+        await eventually(lambda: is_stored(service, "stored", 1), "kept after all")
+        await publisher.publish(topics.charger_status(other, "C1"), b"", qos=1, retain=True)
+    assert [(other, "charging")] == await database.rows("SELECT institution, status FROM meterwarden.charger_status")
