@@ -27,11 +27,13 @@ LABEL org.opencontainers.image.title="Meterwarden" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
-# Nobody owns what is installed. The three directories are where compose.yaml mounts volumes for the one-shot that prepares the broker:
-# a new volume takes over owner and mode from here, and 1883 is the user of the broker's image. openssl makes certificates there.
+# Nobody owns what is installed. The directories are where compose.yaml mounts volumes for the one-shots that prepare broker and database:
+# a new volume takes over owner and mode from here. 1883 is the user of the broker's image, 70 that of the database's. openssl makes
+# certificates there.
 RUN groupadd --gid 10001 meterwarden \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin meterwarden \
  && install --directory --owner=1883 --group=1883 --mode=0755 /mosquitto/config /authority /ca \
+ && install --directory --owner=70 --group=70 --mode=0755 /database/authority /database/tls /database/ca \
  && { openssl version || { apt-get update && apt-get install --yes --no-install-recommends openssl && rm -rf /var/lib/apt/lists/*; }; }
 ENV PATH=/opt/meterwarden/bin:$PATH \
     PYTHONUNBUFFERED=1 \

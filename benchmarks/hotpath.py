@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from benchmarks.bench import Bench, bench
+from benchmarks.sizes import Sizes
 from ingest.batching import Inbox
 from ingest.broker.connection import Connection
 from ingest.broker.session import Session
@@ -63,7 +64,8 @@ async def main() -> None:
     batches = int(sys.argv[1]) if len(sys.argv) > 1 else 12
     now = datetime.now(UTC).replace(microsecond=0)
     with tempfile.TemporaryDirectory(prefix="meterwarden-hotpath-") as name:
-        async with bench(Path(name), METERS) as prepared:
+        async with bench(Path(name), Sizes(meters=METERS), lambda line: print(line, file=sys.stderr, flush=True)) as prepared:
+            await prepared.register(METERS)
             print(f"\n{'CPU us a reading':<20}{'socket':>9}{'decide':>9}{'write':>9}{'count':>9}{'total':>9}")
             await _scenario(prepared, "single", Load(5_000 * batches, 1, METERS, now - timedelta(days=3)), 5_000)
             await _scenario(prepared, "batch20", Load(2_000 * batches, 20, METERS, now - timedelta(days=2)), 2_000)

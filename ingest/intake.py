@@ -1,13 +1,12 @@
 """One batch of messages -> what becomes of each: decode, identify, validate. Pure.
 
-The accept window is judged against the message's own `received_at`, so that a replay is judged as on arrival.
+Usual messages become rows in one pass (ingest/usual.py); all others are decided here, reading by reading. The accept window is
+judged against the message's own `received_at`, so that a replay is judged as on arrival.
 """
 
 import hashlib
 import traceback
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 from ingest import topics
 from ingest.errors import Reason, Rejection, Stage
@@ -19,15 +18,9 @@ from ingest.messages import Assessed, Message, Rejected, Row, SessionRow, new_ro
 from ingest.metering.calendar import Instant, instant, moment
 from ingest.metering.registers import INTEGER_LIMIT, to_integer
 from ingest.registry import ABSENT, Registry
+from ingest.usual import AcceptWindow, usual_rows
 from schemas.charger import ChargerSession
 from schemas.reading import utc
-
-
-class AcceptWindow(NamedTuple):
-    """How far a reading's time may lie behind or ahead of its arrival."""
-
-    back_us: int
-    ahead_us: int
 
 
 def assess(batch: Sequence[Message], registry: Registry, window: AcceptWindow, max_payload_bytes: int) -> list[Assessed]:
@@ -56,6 +49,12 @@ def _assess(message: Message, registry: Registry, window: AcceptWindow, max_payl
     if topic.kind == "session":
         session = native_v1.decode_session(message.payload)
         return Assessed(message, sessions=[_session(session, topic, message, registry, window)])
+    rows = usual_rows(topic, message, registry, window)
+    return by_contract(message, topic, registry, window) if rows is None else Assessed(message, rows)
+
+
+def by_contract(message: Message, topic: topics.TopicName, registry: Registry, window: AcceptWindow) -> Assessed:
+    """What a message of readings comes to, said by the contract's models, reading by reading. Raises Rejection."""
     readings, failing = native_v1.decode(topic.medium, message.payload)
     rows = _rows(readings, failing, identify_by(topic, registry), message.received_at, registry, window)
     return Assessed(message, rows, rejected=_rejected(failing, failing[min(failing)]) if failing else None)
@@ -95,7 +94,7 @@ def _rows(
 
 def _read_at(text: str, received_at: Instant, window: AcceptWindow) -> Instant:
     try:
-        read_at = _instant(text)
+        read_at = instant(utc(text))
     except (ValueError, OverflowError) as error:
         raise Rejection(Reason.INVALID_TIME, f"no such time: {text!r}") from error
     if read_at > received_at + window.ahead_us:
@@ -103,11 +102,6 @@ def _read_at(text: str, received_at: Instant, window: AcceptWindow) -> Instant:
     if read_at < received_at - window.back_us:
         raise Rejection(Reason.TOO_OLD, f"read at {text}, received at {moment(received_at).isoformat()}")
     return read_at
-
-
-@lru_cache(4096)  # meters read themselves at the same seconds; the contract keeps the text short
-def _instant(text: str) -> Instant:
-    return instant(utc(text))
 
 
 def _session(

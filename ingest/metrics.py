@@ -195,6 +195,12 @@ class Metrics:
             "Channels of a round with marks before the raw readings that are kept: stored, not settled",
             registry=registry,
         )
+        self.storage_overdue = Gauge(
+            "meterwarden_storage_overdue_seconds",
+            "For how long the oldest chunk has been due for `meterwarden storage`, by work; shown by whoever settles",
+            ["work"],
+            registry=registry,
+        )
         self.quota_published = Counter("meterwarden_quota_states_published_total", "Quota states sent", registry=registry)
         self.conditions = Conditions(broker=self.connected.__bool__, database=self.database_up.__bool__)
         self.standings = StandingsCollector()

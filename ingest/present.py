@@ -8,7 +8,7 @@ from typing import Final
 
 from ingest.errors import Unavailable
 from ingest.garbage import give_back
-from ingest.intake import AcceptWindow, assess
+from ingest.intake import assess
 from ingest.messages import Assessed, Message
 from ingest.metrics import Metrics
 from ingest.registry import Registry
@@ -16,6 +16,7 @@ from ingest.retry import delay_seconds
 from ingest.settings import Settings
 from ingest.storage.connection import connected
 from ingest.storage.registry import load_registry, registry_version
+from ingest.usual import AcceptWindow
 
 log = logging.getLogger(__name__)
 

@@ -123,6 +123,7 @@ def _metrics() -> Iterator[str]:
     for of_broker in (metrics.broker_dropped, metrics.broker_stored, metrics.broker_clients):
         of_broker.labels("127.0.0.1:1883")
     metrics.certificate_expiry.labels("broker_ca")
+    metrics.storage_overdue.labels("columnstore")
     for family in sorted(metrics.registry.collect(), key=lambda family: family.name):
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le", "version"})
         suffix = "_total" if family.type == "counter" else ""

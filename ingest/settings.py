@@ -193,7 +193,7 @@ class QuarantineSettings(Part):
 
 
 class StorageSettings(Part):
-    """How `meterwarden storage` keeps what is stored: chunks, columnstore, retention. The service itself does not act on it."""
+    """How `meterwarden storage` keeps what is stored: chunks, columnstore, retention. The service only watches that it is done."""
 
     columnstore: bool = True
     """Where TimescaleDB is the community edition: chunks of readings and of hours go into the columnstore."""

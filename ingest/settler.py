@@ -16,6 +16,7 @@ from ingest.findings import find_round
 from ingest.marks import Marks
 from ingest.metering.levels import Thresholds
 from ingest.metrics import Metrics
+from ingest.overdue import watch_storage
 from ingest.retry import apart, delay_seconds, first_of
 from ingest.settings import Settings
 from ingest.settlement import settle_round
@@ -79,6 +80,7 @@ async def _settle_while_connected(
             tasks.create_task(announcer.run(), name="meterwarden.announcer")
             tasks.create_task(Statuses(settings, metrics, clock).run(), name="meterwarden.statuses")
             tasks.create_task(watch_devices(settings, metrics, clock), name="meterwarden.devices")
+            tasks.create_task(watch_storage(settings, metrics, clock), name="meterwarden.overdue")
             rounds = _rounds(connection, settings, setbacks, metrics, announcer, clock)
             tasks.create_task(rounds, name="meterwarden.rounds")
 
@@ -92,6 +94,7 @@ def _let_go(metrics: Metrics) -> None:
     metrics.standings.standings = ()
     metrics.show_findings({})
     metrics.show_devices(())
+    metrics.storage_overdue.clear()
 
 
 async def _let_others_take_over(connection: Connection, settings: Settings) -> None:

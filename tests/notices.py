@@ -28,6 +28,7 @@ class Notices:
     smtp_port: int = 0
     chat: list[dict[str, Any]] = field(default_factory=list)
     posted: list[dict[str, Any]] = field(default_factory=list)
+    heartbeats: list[dict[str, Any]] = field(default_factory=list)
     mails: list[EmailMessage] = field(default_factory=list)
 
     def mail(self, *words: str) -> str:
@@ -46,7 +47,8 @@ async def notices() -> AsyncIterator[Notices]:
     """A chat, a web hook and a mail server on loopback, for the length of a block."""
     found = Notices(free_port())
     application = web.Application()
-    application.add_routes([web.post("/chat", _kept(found.chat)), web.post("/hook", _kept(found.posted))])
+    kept = {"/chat": found.chat, "/hook": found.posted, "/heartbeat": found.heartbeats}
+    application.add_routes([web.post(path, _kept(into)) for path, into in kept.items()])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
@@ -89,10 +91,11 @@ def _mail_server(mails: list[EmailMessage]) -> Any:
 
 
 def configuration(directory: Path, to: Notices) -> str:
-    """The shipped text with its secrets below `directory` and no waiting; routes, groups and inhibitions stay."""
+    """The shipped text with its secrets below `directory` and no waiting; routes, groups, inhibitions and repetitions stay."""
     text = (SHIPPED / "alertmanager.yml").read_text(encoding="utf-8").replace(SECRETS, str(directory / "secrets"))
     text = re.sub(r"group_wait: \w+", "group_wait: 1s", text)
     text = re.sub(r"group_interval: \w+", "group_interval: 1s", text)
+    text = text.replace("repeat_interval: 50s", "repeat_interval: 800ms")
     text = text.replace("smtp.example.org:587", f"127.0.0.1:{to.smtp_port}")
     return text.replace("smtp_require_tls: true", "smtp_require_tls: false")
 
@@ -103,7 +106,7 @@ def shipped_alertmanager(programs: Programs, directory: Path, to: Notices) -> It
     places.provide(directory)
     server = Alertmanager.create(programs, directory, configuration=configuration(directory, to))
     secrets, templates = places.provide(directory / "secrets"), places.provide(directory / "templates")
-    for name, text in (("chat_url", "chat"), ("webhook_url", "hook")):
+    for name, text in (("chat_url", "chat"), ("webhook_url", "hook"), ("heartbeat_url", "heartbeat")):
         places.write(secrets / name, f"http://127.0.0.1:{to.http_port}/{text}", 0o600)
     places.write(secrets / "smtp_password", "not asked for", 0o600)
     for template in (SHIPPED / "templates").iterdir():

@@ -4,7 +4,7 @@
     broker_setup.py add CODE...      let institutions in; prints a password for each, once
     broker_setup.py remove CODE...   shut them out
 
-Runs as the broker's user, in a container of its own. After a change to a running broker: docker compose kill -s HUP mosquitto
+Runs as the broker's user, in a container of its own. After a change to a running broker: docker compose exec mosquitto kill -HUP 1
 """
 
 import os
@@ -85,13 +85,17 @@ def certificates(at: Places, names: Sequence[str]) -> None:
     tls, made_for = at.config / "tls", at.config / "tls" / "made-for"
     if (tls / "server.crt").exists() and not made_for.exists():
         return
-    if not (at.authority / "ca.key").exists():
+    if not (at.authority / "ca.crt").exists():
         openssl_script(at, "ca")
     shutil.copyfile(at.authority / "ca.crt", at.ca / "ca.crt")
     (at.ca / "ca.crt").chmod(0o644)
     wanted = " ".join(names)
     if made_for.exists() and made_for.read_text(encoding="utf-8") == wanted and lasts(tls / "server.crt"):
         return
+    if not (at.authority / "ca.key").exists():
+        raise ValueError(
+            "the broker needs a new certificate: bring ca.key back into the volume broker-authority (docs/security.md)"
+        )
     openssl_script(at, "server", *names)
     for name in ("ca.crt", "server.crt", "server.key"):
         write(tls / name, (at.authority / name).read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ STATE: Final = (
         steps=((None, "green"), (1, "red")),
         about=("正在触发的 Meterwarden 告警数。", "Alerts of Meterwarden that fire now."),
         empty=("Prometheus 无响应。", "Prometheus does not answer."),
-        queries=[Prom('count(ALERTS{alertstate="firing", alertname=~"Meterwarden.*"}) or vector(0)', "alerts")],
+        queries=[Prom('count(ALERTS{alertstate="firing", alertname=~"Meterwarden.*", severity!="none"}) or vector(0)', "alerts")],
         options={"textMode": "value"},
     ),
     Panel(
@@ -103,7 +103,7 @@ STATE: Final = (
         queries=[
             Prom(
                 "sum by (alertname, severity, alertstate, institution, indicator, reason, instance)"
-                ' (ALERTS{alertname=~"Meterwarden.*"})',
+                ' (ALERTS{alertname=~"Meterwarden.*", severity!="none"})',
                 instant=True,
             )
         ],

@@ -128,7 +128,7 @@ async def _show_alerts(running: Running, flagged: list[tuple[Any, ...]]) -> bool
         await asyncio.sleep(0.5)
     by_name: dict[str, int] = {}
     for alert in alerts:
-        if alert["state"] == "firing":
+        if alert["state"] == "firing" and alert["labels"]["severity"] != "none":  # the watchdog always fires
             by_name[alert["labels"]["alertname"]] = by_name.get(alert["labels"]["alertname"], 0) + 1
     running.say("")
     running.say(words("alerts firing, as Prometheus reports them:", "Prometheus 报告的告警:"))

@@ -1,23 +1,24 @@
 """Meterwarden's own JSON, version 1: bytes -> readings as the payload states them.
 
-Nearly every payload is without fault: the contract's own rules, compiled to give plain dictionaries, read it in one call. Of any
-other the contract's models decide. A batch that they refuse is taken apart, so that its good readings are kept beside the positions
-of the bad ones. See docs/adr/0008-plain-dictionaries.md.
+`decode` holds a payload against the contract's models and says what is wrong with it. A batch that they refuse is taken apart, so
+that its good readings are kept beside the positions of the bad ones. Nearly every payload is without fault and never comes so far:
+`items` is all that ingest/usual.py needs of it.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Any, Final, NamedTuple, NotRequired, Union, get_args
+import math
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
-from typing_extensions import TypedDict
 
 from ingest.errors import Reason, Rejection
 from ingest.formats.faults import from_details, rejection
+from ingest.metering.calendar import Instant, instant
 from schemas import reading as wire
 from schemas.charger import ChargerSession
-from schemas.registers import REGISTERS
+from schemas.registers import MAIN_REGISTER, REGISTERS, Kind, Medium
 
 
 class Stated(NamedTuple):
@@ -29,10 +30,6 @@ class Stated(NamedTuple):
     meter: str | None
     read_at: str
     registers: list[tuple[str, float]]
-
-
-_new_stated: Final[Callable[[tuple[Any, ...]], Stated]] = partial(tuple.__new__, Stated)
-"""Half the time of `Stated(...)`."""
 
 
 class Decoded(NamedTuple):
@@ -61,40 +58,33 @@ _REGISTER_NAMES: Final = {
     medium: tuple(name for name in REGISTERS if name in model.model_fields) for medium, model in _SINGLE.items()
 }
 _session: Final = TypeAdapter(ChargerSession)
+_LOWEST: Final = {name: 0.0 if register.kind is Kind.CUMULATIVE else -math.inf for name, register in REGISTERS.items()}
+MEDIA: Final = {
+    medium: (MAIN_REGISTER[Medium(medium)], {name: _LOWEST[name] for name in names}) for medium, names in _REGISTER_NAMES.items()
+}
+"""Of each medium the register that every reading has, and the lowest value of each that it may have."""
+_check_time: Final = TypeAdapter(wire.ReadAt).validator.validate_python
 
 
-def _plain_form(model: type[wire.Wire]) -> Any:
-    """A model of the contract as a TypedDict: the same fields under the same rules, but no object is made of each reading."""
-    fields = {
-        name: field.rebuild_annotation() if field.is_required() else NotRequired[field.rebuild_annotation()]
-        for name, field in model.model_fields.items()
-    }
-    return _typed_dict(model, fields)
+def items(medium: str, payload: bytes) -> list[Any]:
+    """What a payload holds in place of readings, as plain JSON not yet looked at: nothing in it need be a reading.
+
+    Raises ValueError, TypeError or AttributeError where there is nothing of the kind.
+    """
+    whole = from_json(payload)
+    if not _may_be_batch(medium, payload):
+        return [whole]
+    [(name, readings)] = whole.items()
+    if name != "readings" or not 0 < len(readings) <= wire.MAX_READINGS:
+        raise ValueError(name)
+    return readings  # type: ignore[no-any-return]
 
 
-def _plain_batch(model: type[wire.Wire], item: Any) -> Any:
-    return _typed_dict(model, {"readings": Annotated[list[item], *model.model_fields["readings"].metadata]})
-
-
-def _typed_dict(model: type[wire.Wire], fields: dict[str, Any]) -> Any:
-    make: Any = TypedDict  # mypy knows only fields written out
-    form = make(f"Plain{model.__name__}", fields)
-    form.__pydantic_config__ = model.model_config
-    return form
-
-
-def _reader(form: Any) -> Callable[[bytes], Any]:
-    read: Callable[[bytes], Any] = TypeAdapter(form).validator.validate_json
-    return read
-
-
-_PLAIN: Final = {medium: _plain_form(model) for medium, model in _SINGLE.items()}
-_ANY_MEDIUM: Final = Annotated[
-    Union[tuple(_plain_form(model) for model in get_args(get_args(wire.GatewayReading)[0]))],  # noqa: UP007 - of a tuple
-    Field(discriminator="medium"),
-]
-_read_single: Final = {medium: _reader(form) for medium, form in _PLAIN.items()}
-_read_batch: Final = {medium: _reader(_plain_batch(model, _PLAIN.get(medium, _ANY_MEDIUM))) for medium, model in _BATCH.items()}
+@lru_cache(4096)  # meters read themselves at the same seconds; the contract keeps the text short
+def instant_of(text: str) -> Instant:
+    """The instant of a text as the contract wants it. Raises ValueError for any other."""
+    _check_time(text, strict=True)
+    return instant(datetime.fromisoformat(text.upper()))  # measured: in UTC first, as `wire.utc`, it takes up to twice as long
 
 
 def decode(medium: str, payload: bytes) -> Decoded:
@@ -104,12 +94,6 @@ def decode(medium: str, payload: bytes) -> Decoded:
     """
     if not payload:
         raise Rejection(Reason.EMPTY_PAYLOAD, "the payload is empty")
-    plain = _plain(medium, payload)
-    return decode_by_contract(medium, payload) if plain is None else Decoded(plain, {})
-
-
-def decode_by_contract(medium: str, payload: bytes) -> Decoded:
-    """The same as `decode`, of a payload that is not empty, by the contract alone. Raises Rejection."""
     if _may_be_batch(medium, payload):
         try:
             return _decode_batch(medium, payload)
@@ -134,29 +118,6 @@ def decode_session(payload: bytes) -> ChargerSession:
 
 def _may_be_batch(medium: str, payload: bytes) -> bool:
     return medium == "gateway" or b'"readings"' in payload
-
-
-def _plain(medium: str, payload: bytes) -> list[Stated] | None:
-    """The readings of a payload without fault; None: the contract's models can say what it is, and why it is refused."""
-    try:
-        if not _may_be_batch(medium, payload):
-            return [_plain_stated(0, _read_single[medium](payload), medium)]
-        items = _read_batch[medium](payload)["readings"]
-    except ValidationError:
-        return None
-    return [_plain_stated(position, item, medium) for position, item in enumerate(items)]
-
-
-def _plain_stated(position: int, item: dict[str, Any], topic_medium: str) -> Stated:
-    """What is left of a reading when the rest is taken out are its registers, in the order of the contract."""
-    take = item.pop
-    read_at, institution, meter = take("read_at"), take("institution", None), take("meter", None)
-    medium = take("medium", topic_medium)
-    take("seq", None)
-    registers = [*item.items()]
-    if None in item.values():
-        registers = [(name, value) for name, value in registers if value is not None]
-    return _new_stated((position, institution, medium, meter, read_at, registers))
 
 
 class _NoBatch(Exception):  # noqa: N818 - says what the payload is not

@@ -12,7 +12,10 @@ from typing import Final
 INTEGER_LIMIT: Final = 2**52
 """Registers are kept below this, so that every value is also exact as a double."""
 
-_FAST_LIMIT: Final = float(2**50)
+EXACT_LIMIT: Final = 2**50
+"""Below it a register value times its resolution, rounded, is the integer."""
+
+_EXACT_LIMIT: Final = float(EXACT_LIMIT)
 
 
 def to_integer(value: float, decimals: int) -> int:
@@ -21,6 +24,6 @@ def to_integer(value: float, decimals: int) -> int:
     `value` must be finite. The result may exceed `INTEGER_LIMIT`; the caller judges the range.
     """
     scaled: float = value * 10**decimals
-    if -_FAST_LIMIT < scaled < _FAST_LIMIT:
+    if -_EXACT_LIMIT < scaled < _EXACT_LIMIT:
         return round(scaled)
     return int(Decimal(repr(value)).scaleb(decimals).to_integral_value(ROUND_HALF_EVEN))

@@ -19,6 +19,7 @@ levels.py           what levels are folded from, and where they are written
 standings.py        how every institution stands now, as it is published
 vee.py              what validation reads and writes: days due, digests, signals, findings
 findings.py         findings in an operator's hands
+overdue.py          what `meterwarden storage` should have done
 rebuild.py          everything derived forgotten, to be derived again
 migrate.py          forward-only migrations
 bootstrap.py        database, extension, roles

@@ -23,6 +23,8 @@ A, B = {"job": "meterwarden", "instance": "a:9464"}, {"job": "meterwarden", "ins
 SCHOOL = {"job": "meterwarden", "region": "XN", "institution": "school-1"}
 QUOTA = {**SCHOOL, "indicator": "electricity_per_area", "period_kind": "month", "period": "running"}
 MEMBERS = {"job": "meterwarden"}
+DISK = {"job": "node", "instance": "node-exporter:9100", "mountpoint": "/watched/database"}
+WATCHDOG = ("MeterwardenWatchdog", dict[str, str]())
 
 
 def amtool(*arguments: str | Path) -> str:
@@ -66,6 +68,9 @@ def receiver_of(name: str, labels: dict[str, str]) -> str:
         ("MeterwardenInstitutionSilent", SCHOOL, "operators"),
         ("MeterwardenQuotaExceeded", QUOTA, "energy-office"),
         ("MeterwardenDuplicatesJump", MEMBERS, "records"),
+        ("MeterwardenDiskLow", DISK, "on-call"),
+        ("MeterwardenWatchdog", {}, "heartbeat"),
+        ("MeterwardenWatchdog", {**SCHOOL, "severity": "critical"}, "heartbeat"),
     ],
 )
 def test_who_is_told(name: str, labels: dict[str, str], receiver: str) -> None:
@@ -75,7 +80,7 @@ def test_who_is_told(name: str, labels: dict[str, str], receiver: str) -> None:
 
 def test_what_is_no_warning_reaches_nobody_by_night() -> None:
     """Every alert of severity info goes to the records, every critical one to who is on call."""
-    wanted = {"critical": "on-call", "info": "records"}
+    wanted = {"critical": "on-call", "info": "records", "none": "heartbeat"}
     for name, severity in ALERTS.items():
         if severity in wanted:
             assert receiver_of(name, {}) == wanted[severity], name
@@ -206,6 +211,11 @@ CASES = {
          ("MeterwardenSettlementLate", MEMBERS), ("MeterwardenQuarantineOpenPurged", A), ("MeterwardenQuarantineNearCap", MEMBERS)],
         {("MeterwardenSettlementBehind", ""), ("MeterwardenSettlementLate", ""), ("MeterwardenQuarantineNearCap", "")},
     ),
+    "a disk that is nearly full fills as well; another one does too": (
+        [("MeterwardenDiskLow", DISK), ("MeterwardenDiskFilling", DISK),
+         ("MeterwardenDiskFilling", {**DISK, "mountpoint": "/watched/broker", "instance": "b:9100"})],
+        {("MeterwardenDiskFilling", "node-exporter:9100")},
+    ),
 }  # fmt: skip
 
 
@@ -254,3 +264,42 @@ async def test_a_critical_alert_reaches_chat_mail_and_hook_and_so_does_its_end(d
         await eventually(lambda words=words: found.to_chat(*words), f"chat: {words}")
         await eventually(lambda words=words: found.mail(*words), f"mail: {words}")
         await eventually(lambda state=state: [one for one in found.posted if one["status"] == state], f"hook: {state}")
+
+
+# The dead man's switch
+
+
+def test_the_heartbeat_repeats_at_every_interval() -> None:
+    """Alertmanager looks once an interval whether it is time to repeat; it must be, so the time is shorter."""
+    (route,) = re.findall(r'alertname="MeterwardenWatchdog"\](.*?)\n\n', CONFIGURATION.read_text(encoding="utf-8"), re.DOTALL)
+    times = dict(re.findall(r"(\w+): (\w+)$", route, re.MULTILINE))
+    assert times == {"receiver": "heartbeat", "group_wait": "0s", "group_interval": "1m", "repeat_interval": "50s"}
+
+
+async def test_the_heartbeat_is_delivered_again_and_again_alone_whatever_else_fires(
+    delivered: tuple[Alertmanager, Notices],
+) -> None:
+    """With every alert there is firing beside it: none in its message, none keeps it back, and it reaches nobody else."""
+    server, found = delivered
+    everything = [(name, {**SCHOOL, **A}) for name in ALERTS if name != WATCHDOG[0]]
+    await post(server, WATCHDOG, *everything)
+    await eventually(lambda: len(found.heartbeats) >= 4 and len(found.posted) >= 4, "heartbeats")
+    assert {(WATCHDOG[0],)} == {tuple(one["labels"]["alertname"] for one in beat["alerts"]) for beat in found.heartbeats}
+    assert {0} == {beat["truncatedAlerts"] for beat in found.heartbeats}
+    assert WATCHDOG[0] not in {one["labels"]["alertname"] for group in found.posted for one in group["alerts"]}
+    assert WATCHDOG[0] not in {name for name, _ in await held_back(server)}
+    on_call = [group for group in found.posted if group["groupLabels"].get("alertname") == "MeterwardenIngestDown"]
+    assert len(on_call) == 1  # its hour has not passed
+
+
+async def test_the_end_of_the_watchdog_is_no_sign_of_life(delivered: tuple[Alertmanager, Notices]) -> None:
+    """When Prometheus is gone Alertmanager sees the alert end: told outside, that would count as one more beat."""
+    server, found = delivered
+    await post(server, WATCHDOG, ("MeterwardenIngestDown", A))
+    await eventually(lambda: found.heartbeats and found.posted, "both told")
+    await post(server, WATCHDOG, ("MeterwardenIngestDown", A), ended=True)
+    await eventually(lambda: [one for one in found.posted if one["status"] == "resolved"], "the other's end is told")
+    beats = len(found.heartbeats)
+    await post(server, WATCHDOG)
+    await eventually(lambda: len(found.heartbeats) > beats, "it is back")
+    assert {"firing"} == {beat["status"] for beat in found.heartbeats}

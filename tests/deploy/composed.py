@@ -10,43 +10,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
-from ingest.stack import StackError, places
-from ingest.stack.apt import SUITE, Apt, architecture
 from tests.databases import ROOT
+from tests.deploy.packaged import program
 
 PACKAGE: Final = "docker-compose"
 PLUGIN: Final = Path("usr/libexec/docker/cli-plugins/docker-compose")
 EXAMPLE: Final = ROOT / ".env.example"
-ONCE: Final = {"migrate", "broker-setup", "simulator-registry", "simulator"}
+ONCE: Final = {"database-setup", "migrate", "broker-setup", "simulator-registry", "simulator"}
 """Services that do their work and end."""
 
 
 @cache
 def plugin() -> Path:
     """The program; skips the test, saying why, where it cannot be had."""
-    try:
-        root = places.cache_directory() / f"{PACKAGE}-{SUITE}-{architecture()}"
-        with places.exclusive(root.with_name(f"{root.name}.lock"), "METERWARDEN_STACK_CACHE"):
-            if not root.is_dir():
-                fetch(root)
-    except StackError as error:
-        pytest.skip(f"no {PACKAGE} from Debian {SUITE}: {error}")
-    program = root / PLUGIN
-    if subprocess.run([program, "version"], capture_output=True, check=False).returncode != 0:
-        pytest.skip(f"{program} does not run here")
-    return program
-
-
-def fetch(root: Path) -> None:
-    """The package's files below root, which appears as a whole."""
-    with tempfile.TemporaryDirectory(prefix=f"{root.name}.unfinished-", dir=root.parent) as work:
-        apt_directory, tree = Path(work, "apt"), Path(work, "root")
-        apt = Apt.create(apt_directory)
-        for file in apt.download([package for package in apt.resolve([PACKAGE]) if package.name == PACKAGE]):
-            subprocess.run(["dpkg-deb", "--extract", file, tree], check=True, timeout=60)
-        tree.rename(root)
+    return program(PACKAGE, PLUGIN)
 
 
 def read(directory: Path, environment: str = "", *arguments: str) -> subprocess.CompletedProcess[str]:

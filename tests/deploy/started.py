@@ -2,8 +2,10 @@
 
 import http.client
 import importlib.util
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,9 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ingest.stack import Programs, free_port, places, process
+from ingest.stack import Postgres, Programs, free_port, places, process
 from ingest.stack.server import Server
 from tests.databases import ROOT
+from tests.deploy import composed
 from tests.running import own_directory
 
 
@@ -33,11 +36,73 @@ def broker_setup() -> ModuleType:
 def containers_below(root: Path) -> Any:
     """The directories that the one-shot is given, as new volumes, and the secrets made by the shipped script."""
     at = broker_setup().Places.below(root)
-    shutil.copytree(ROOT / "deploy" / "mosquitto", at.shipped)
+    if not at.shipped.exists():
+        shipped(root)
     for volume in (at.config, at.authority, at.ca):
         volume.mkdir(parents=True)
     subprocess.run([ROOT / "deploy" / "compose" / "secrets", at.secrets], check=True, capture_output=True)
     return at
+
+
+def shipped(root: Path) -> None:
+    """What both one-shots are shown of the checkout."""
+    shutil.copytree(ROOT / "deploy" / "mosquitto", root / "shipped")
+
+
+SETUP = ROOT / "deploy" / "compose" / "database_setup"
+
+
+def database_set_up(root: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The one-shot for the database's certificate below a directory, on volumes that are made if need be."""
+    if not (root / "shipped").exists():
+        shipped(root)
+    for volume in ("authority", "tls", "ca"):
+        (root / "database" / volume).mkdir(parents=True, exist_ok=True)
+    return subprocess.run(
+        ["sh", SETUP, root], env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+class DatabaseAsComposed(Postgres):
+    """PostgreSQL with the arguments and mounts of compose.yaml."""
+
+    root: Path
+
+    def take(self) -> None:
+        """Its own copy of what is mounted, owned by the user it runs as; a running server is told to read it again."""
+        for mount in composed.services()["timescaledb"]["volumes"]:
+            if mount["type"] == "bind":
+                places.write(self.mounted / Path(mount["target"]).name, Path(mount["source"]).read_text(encoding="utf-8"), 0o600)
+        for name in ("server.crt", "server.key"):
+            places.write(self.mounted / name, (self.root / "database" / "tls" / name).read_text(encoding="utf-8"), 0o600)
+        if self.process is not None:
+            self.process.send(signal.SIGHUP)
+
+    @property
+    def mounted(self) -> Path:
+        """What stands for /database/tls and /setup."""
+        return self.directory / "mounted"
+
+    def command(self) -> list[str | Path]:
+        program, *arguments = composed.services()["timescaledb"]["command"]
+        assert program == "postgres"
+        moved = {"/database/tls": str(self.mounted), "/setup": str(self.mounted)}
+        return [*super().command(), *(replaced(argument, moved) for argument in arguments)]
+
+
+@contextmanager
+def database_of(programs: Programs, root: Path) -> Iterator[DatabaseAsComposed]:
+    """A database, running on what the one-shot made below `root`, for the length of a block."""
+    with own_directory() as directory:
+        server = DatabaseAsComposed.create(programs, directory / "postgres")
+        server.root = root
+        places.provide(server.mounted)
+        server.take()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 class AsSetUp(Server):

@@ -105,6 +105,19 @@ def test_the_certificate_is_renewed_for_other_names_and_before_it_ends(at: Any, 
     assert (at.ca / "ca.crt").read_text() == authority
 
 
+def test_an_authority_whose_key_is_kept_elsewhere_stays_the_authority(at: Any) -> None:
+    """Nothing is made while nothing is needed; a new certificate waits for the key, and no other authority takes its place."""
+    (at.authority / "ca.key").rename(at.authority.parent / "ca.key")
+    before = {path: path.read_bytes() for path in (at.ca / "ca.crt", at.authority / "ca.crt", at.config / "tls" / "server.crt")}
+    broker_setup().set_up(at, NAMES, simulator=False)
+    with pytest.raises(ValueError, match=r"bring ca\.key back"):
+        broker_setup().set_up(at, [*NAMES, "mqtt.example.org"], simulator=False)
+    assert before == {path: path.read_bytes() for path in before}
+    (at.authority.parent / "ca.key").rename(at.authority / "ca.key")
+    broker_setup().set_up(at, [*NAMES, "mqtt.example.org"], simulator=False)
+    assert "DNS:mqtt.example.org" in certificate(at)
+
+
 def certificate(at: Any) -> str:
     """The broker's certificate, in words."""
     command = ["openssl", "x509", "-noout", "-text", "-in", at.config / "tls" / "server.crt"]

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from ingest.settings import Settings
-from ingest.stack import Programs, programs
 from tests.databases import ROOT
 from tests.deploy import composed
 from tests.deploy.named import variables
 
-PINNED = re.compile(r"[a-z0-9/-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*(@sha256:[0-9a-f]{64})?")
-OURS = re.compile(r"meterwarden(-simulator)?:\d+\.\d+\.\d+")
-SERVICES = ("timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "prometheus", "alertmanager", "grafana",
-            "simulator-registry", "simulator")  # fmt: skip
+SERVICES = (
+    "database-setup", "timescaledb", "migrate", "broker-setup", "mosquitto", "ingest", "storage", "prometheus", "node-exporter",
+    "alertmanager", "grafana", "simulator-registry", "simulator",
+)  # fmt: skip
 every_service = pytest.mark.parametrize("name", SERVICES)
 
 
@@ -51,41 +50,6 @@ def test_compose_accepts_the_second_worker_of_the_documentation(tmp_path: Path) 
 def test_the_services_are_those_these_tests_look_at() -> None:
     """One that is added is tested too."""
     assert set(SERVICES) == set(composed.services())
-
-
-# Images
-
-
-def test_every_image_is_pinned_to_a_version() -> None:
-    """Never `latest`, and no tag that moves with every release of its series."""
-    built = re.findall(r"^FROM (\S+)(?: AS (\S+))?", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
-    stages = {stage for _, stage in built}
-    images = {one["image"] for one in composed.services().values()} | {image for image, _ in built if image not in stages}
-    assert [] == [image for image in images if not PINNED.fullmatch(image)]
-
-
-def test_the_images_are_of_the_versions_that_are_tested_here() -> None:
-    """Configurations, rules and migrations were tried on these and no others."""
-    found = {re.sub(r"(-pg\d+|-openssl)?$", "", one["image"]) for one in composed.services().values()}
-    tried = versions(programs(print))
-    assert set(tried) == {image for image in found if image in tried}
-
-
-def versions(of: Programs) -> list[str]:
-    """Images of the versions that the embedded servers have."""
-    broker = subprocess.run([of.mosquitto, "-h"], capture_output=True, text=True, check=False).stdout.split()[2]
-    watching = [
-        re.findall(r"version ([0-9.]+)", subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout)[
-            0
-        ]
-        for program in (of.prometheus, of.alertmanager)
-    ]
-    control = (of.root / "usr/share/postgresql/17/extension/timescaledb.control").read_text()
-    database = re.findall(r"default_version = '([0-9.]+)'", control)[0]
-    return [
-        f"eclipse-mosquitto:{broker}", f"timescale/timescaledb:{database}",
-        f"prom/prometheus:v{watching[0]}", f"prom/alertmanager:v{watching[1]}",
-    ]  # fmt: skip
 
 
 # What no service may do
@@ -136,6 +100,31 @@ def test_the_database_is_reached_by_nobody_outside() -> None:
     assert composed.model()["networks"]["database"]["internal"] is True
 
 
+def test_nobody_speaks_to_the_database_in_the_clear() -> None:
+    """Whoever has its address has its authority too, and asks for it."""
+    authority = "/database/ca/ca.crt"
+    for name, of in composed.services().items():
+        environment = of.get("environment") or {}
+        urls = [text for text in environment.values() if "@timescaledb/" in str(text)]
+        asked = [environment.get("METERWARDEN_DATABASE__TLS_CA_FILE"), environment.get("METERWARDEN_READER_CA")]
+        asked += [url.partition("sslmode=verify-full&sslrootcert=")[2] for url in urls]
+        if urls or "timescaledb" in str(environment):
+            assert authority in asked, name
+            assert ("database-ca", "/database/ca", True) in {
+                (mount["source"], mount["target"], mount.get("read_only")) for mount in of["volumes"]
+            }
+    assert service("grafana")["environment"]["METERWARDEN_READER_SSLMODE"] == "verify-full"
+
+
+def test_the_authoritys_key_is_where_no_server_is() -> None:
+    """Whoever takes over the database cannot make certificates."""
+    holders = {
+        name for name, of in composed.services().items() for mount in of.get("volumes", []) if "authority" in mount["source"]
+    }
+    assert holders == {"database-setup", "broker-setup"}
+    assert {"none"} == {service(name)["network_mode"] for name in holders}
+
+
 # Secrets
 
 
@@ -166,8 +155,14 @@ def test_each_password_reaches_only_those_who_need_it() -> None:
         "migrate": {"postgres", "meterwarden_owner", "meterwarden_writer", "meterwarden_reader"},
         "broker-setup": {"broker_ingest", "broker_simulator"},
         "ingest": {"broker_ingest", "meterwarden_writer"},
+        "storage": {"meterwarden_owner"},
         "grafana": {"grafana_admin", "meterwarden_reader"},
-        "alertmanager": {"alertmanager_smtp_password", "alertmanager_chat_url", "alertmanager_webhook_url"},
+        "alertmanager": {
+            "alertmanager_smtp_password",
+            "alertmanager_chat_url",
+            "alertmanager_webhook_url",
+            "alertmanager_heartbeat_url",
+        },
         "simulator-registry": {"meterwarden_writer"},
         "simulator": {"broker_simulator"},
     }
@@ -237,9 +232,50 @@ def test_the_service_starts_after_its_database_is_migrated_and_its_broker_is_up(
         name: {before: how["condition"] for before, how in of.get("depends_on", {}).items()}
         for name, of in composed.services().items()
     }
+    assert order["timescaledb"] == {"database-setup": "service_completed_successfully"}
     assert order["migrate"] == {"timescaledb": "service_healthy"}
     assert order["mosquitto"] == {"broker-setup": "service_completed_successfully"}
     assert order["ingest"] == {"migrate": "service_completed_successfully", "mosquitto": "service_healthy"}
+
+
+def test_the_daily_work_has_the_settings_that_the_service_watches_it_by() -> None:
+    """The same .env, or the alert would speak of other chunks."""
+    raw = composed.model("METERWARDEN_STORAGE__RAW_RETENTION_DAYS=400")["services"]
+    assert {"400"} == {raw[name]["environment"]["METERWARDEN_STORAGE__RAW_RETENTION_DAYS"] for name in ("ingest", "storage")}
+
+
+@pytest.mark.parametrize("name", ["database-setup", "broker-setup"])
+def test_a_new_volume_belongs_to_the_one_shot_that_fills_it(name: str) -> None:
+    """It takes over owner and mode of the directory that the image has in its place."""
+    of = service(name)
+    owner = of["user"].split(":")[0]
+    made = {
+        directory: user
+        for user, group, named in re.findall(
+            r"install --directory --owner=(\d+) --group=(\d+) --mode=0755 ([^\\]+)", (ROOT / "Dockerfile").read_text()
+        )
+        for directory in named.split()
+        if user == group
+    }
+    volumes = {mount["target"] for mount in of["volumes"] if mount["type"] == "volume"}
+    assert len(volumes) == 3
+    assert dict.fromkeys(volumes, owner) == {target: made.get(target) for target in volumes}
+    first = [other for other, one in composed.services().items() for mount in one.get("volumes", []) if mount.get("source") in
+             {mine["source"] for mine in of["volumes"] if mine["type"] == "volume"} and other != name]  # fmt: skip
+    assert [] == [other for other in first if not comes_after(other, name)]
+
+
+def comes_after(other: str, name: str) -> bool:
+    """Whether a service is made after another, by itself or by one that it waits for."""
+    before = service(other).get("depends_on", {})
+    return name in before or any(comes_after(one, name) for one in before)
+
+
+def test_nobody_is_told_to_signal_a_container_through_the_engine() -> None:
+    """For Docker that is a stop by hand: a container with `unless-stopped` would stay away after the next reboot."""
+    told = [path for folder in ("docs", "deploy") for path in (ROOT / folder).rglob("*") if path.is_file()]
+    wrong = r"docker (?:compose )?kill (?:-s|--signal)[ =]\S*HUP"
+    assert [] == [path.name for path in told if re.search(wrong, path.read_text(encoding="utf-8", errors="replace"))]
 
 
 def test_a_stop_leaves_time_to_drain() -> None:

@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from ingest.alerts import rules
 from ingest.stack import Programs, places, programs
 from ingest.stack.relocation import TEMPLATES, WEB
 from tests.deploy import composed
-from tests.deploy.started import AsComposed
+from tests.deploy.started import AsComposed, replaced
 from tests.running import eventually, own_directory
 
 
@@ -24,8 +24,8 @@ def found() -> Programs:
 
 
 @contextmanager
-def running(found: Programs, name: str, program: Path, shared: Any) -> Iterator[AsComposed]:
-    """The service, with what compose mounts for it copied to where its user can read it."""
+def running(found: Programs, name: str, program: Path, shared: Any, known: Mapping[str, str] | None = None) -> Iterator[AsComposed]:
+    """The service, with what compose mounts for it copied to where its user can read it. `known`: where containers are here."""
     of = composed.services()[name]
     with own_directory() as directory:
         moved = {"/etc/": f"{places.provide(directory / 'etc')}/"}
@@ -39,7 +39,7 @@ def running(found: Programs, name: str, program: Path, shared: Any) -> Iterator[
                 moved[mount["target"]] = str(places.provide(target))
         moved = {f"={old}": f"={new}" for old, new in moved.items()}
         for path in directory.rglob("prometheus.yml"):
-            path.write_text(path.read_text().replace("15s", "1s"))  # nobody here waits for a quarter of a minute
+            path.write_text(replaced(path.read_text(), {"15s": "1s", **(known or {})}))  # nobody waits for a quarter of a minute
         server = AsComposed(found, directory / "run", program, of["command"], moved)
         shared.provide(found.root, server.working_directory)
         server.start()
@@ -61,7 +61,7 @@ async def test_prometheus_starts_on_the_mounted_files_and_misses_a_service_that_
     with running(found, "prometheus", found.prometheus, WEB) as server:
         groups = asked(server, "/api/v1/rules")["data"]["groups"]
         assert sum(len(group["rules"]) for group in groups) == rules().count("- alert: ") + rules().count("- record: ")
-        await eventually(lambda: {"meterwarden", "prometheus", "alertmanager"} == jobs(server), "targets")
+        await eventually(lambda: {"meterwarden", "prometheus", "alertmanager", "node"} == jobs(server), "targets")
         await eventually(lambda: "MeterwardenIngestDown" in alerts(server), "the alert waits")
 
 

@@ -84,7 +84,7 @@ def members(group: str) -> set[str]:
     return {call for name in names for call in (members(name) if name.startswith("@") else {name})}
 
 
-async def test_the_service_needs_nothing_that_is_forbidden_to_it(traced: str) -> None:
+def check(traced: str) -> None:
     """No other system call, no memory both writable and executable, no other kind of socket, no file opened for writing."""
     used = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", traced, re.MULTILINE))
     assert {"execve", "connect", "exit_group"} <= used
@@ -94,3 +94,20 @@ async def test_the_service_needs_nothing_that_is_forbidden_to_it(traced: str) ->
     assert set() == set(re.findall(r"socket\((AF_\w+)", traced)) - set(families)
     opened = re.findall(r'open(?:at)?\(.*?"([^"]+)", [^)]*O_(?:WRONLY|RDWR|CREAT)', traced)
     assert set() == set(opened) - {"/dev/null"}
+
+
+async def test_the_service_needs_nothing_that_is_forbidden_to_it(traced: str) -> None:
+    """From its start to its end, at work."""
+    check(traced)
+
+
+def test_the_daily_work_needs_nothing_that_is_forbidden_to_it(database: Database, tmp_path: Path) -> None:
+    """Its unit has the same sandbox (`test_no_unit_is_less_protected_than_another`)."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace not found: apt-get install strace")
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-o", tmp_path / "calls", sys.executable, "-m", "ingest", "storage", "--url", database.owner_url],
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    check((tmp_path / "calls").read_text(encoding="utf-8", errors="replace"))

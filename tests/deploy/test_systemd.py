@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,14 @@ from tests.databases import ROOT
 from tests.deploy.named import variables
 
 UNITS: Final = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
+TIMERS: Final = sorted((ROOT / "deploy" / "systemd").glob("*.timer"))
 SAMPLES: Final = sorted((ROOT / "deploy" / "systemd").glob("*.env"))
 MOST_EXPOSED: Final = 15
 """Of 100, by systemd's own rating; a unit without any protection has 96. What is left is the network, which they need."""
+QUIET_BEFORE: Final = 6
+"""O'clock."""
+PROTECTION: Final = re.compile(r"""^(?:DynamicUser|UMask|NoNew|Capab|Ambient|Protect|Private|ProcSubset|Remove|Restrict|Lock|
+    MemoryDeny|SystemCall|LimitCORE)\w*=.*""", re.MULTILINE | re.VERBOSE)  # fmt: skip
 every_unit = pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.stem)
 
 
@@ -27,9 +33,9 @@ def analyze(tmp_path: Path) -> list[str]:
         pytest.skip("systemd-analyze not found: apt-get install systemd")
     system = tmp_path / "etc" / "systemd" / "system"
     system.mkdir(parents=True)
-    for unit in UNITS:
+    for unit in (*UNITS, *TIMERS):
         shutil.copy(unit, system)
-    for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user"):
+    for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user", "timers", "time-sync", "time-set"):
         (system / f"{target}.target").write_text(f"[Unit]\nDescription={target}\n")
     binary = tmp_path / "opt" / "meterwarden" / "bin" / "meterwarden"
     binary.parent.mkdir(parents=True)
@@ -42,7 +48,7 @@ def asked(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-@every_unit
+@pytest.mark.parametrize("unit", [*UNITS, *TIMERS], ids=lambda path: path.name)
 def test_systemd_accepts_the_unit(analyze: list[str], unit: Path) -> None:
     """No unknown setting, no value it would ignore: it says nothing at all."""
     done = asked([*analyze, "verify", "--man=no", unit.name])
@@ -54,6 +60,28 @@ def test_systemd_rates_the_unit_as_protected(analyze: list[str], unit: Path) -> 
     """Exit status 1 above the threshold."""
     done = asked([*analyze, "security", "--offline=true", f"--threshold={MOST_EXPOSED}", unit.name])
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_unit_is_less_protected_than_another() -> None:
+    """The same sandbox, line by line."""
+    sandboxes = {unit.name: PROTECTION.findall(unit.read_text(encoding="utf-8")) for unit in UNITS}
+    assert len(sandboxes["meterwarden.service"]) > 25
+    assert {unit.name: sandboxes["meterwarden.service"] for unit in UNITS} == sandboxes
+
+
+def test_the_daily_work_is_started_every_night_and_made_up_for(analyze: list[str]) -> None:
+    """By systemd's own reading of the calendar: a day apart; not at the same second on every machine; also after a night off."""
+    (timer,) = TIMERS
+    text = timer.read_text(encoding="utf-8")
+    (calendar,) = re.findall(r"^OnCalendar=(.+)$", text, re.MULTILINE)
+    said = asked([analyze[0], "calendar", "--iterations=3", calendar]).stdout
+    times = [datetime.fromisoformat(found) for found in re.findall(r": \w{3} (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) ", said)]
+    nights = {time.date() for time in times if time.hour < QUIET_BEFORE}
+    assert len(nights) >= 3, said
+    assert re.search(r"^Persistent=yes$", text, re.MULTILINE)
+    assert re.search(r"^RandomizedDelaySec=1h$", text, re.MULTILINE)
+    assert re.search(r"^WantedBy=timers.target$", text, re.MULTILINE)
+    assert timer.with_suffix(".service") in UNITS
 
 
 def test_every_variable_of_units_and_samples_is_a_setting() -> None:

@@ -13,8 +13,17 @@ import pytest
 from ingest.stack import Postgres, Programs, free_port, programs
 from tests.databases import ROOT
 from tests.deploy import composed
-from tests.deploy.started import AsSetUp, broker_of, broker_setup, containers_below, replaced
-from tests.running import Service, eventually, own_directory
+from tests.deploy.started import (
+    AsSetUp,
+    DatabaseAsComposed,
+    broker_of,
+    broker_setup,
+    containers_below,
+    database_of,
+    database_set_up,
+    replaced,
+)  # fmt: skip
+from tests.running import Service, eventually
 
 INSTITUTIONS = "2"
 
@@ -25,27 +34,25 @@ def found() -> Programs:
 
 
 @pytest.fixture
-def postgres(found: Programs) -> Iterator[Postgres]:
-    """A server of the test's own: its roles get the passwords of compose's secrets."""
-    with own_directory() as directory:
-        server = Postgres.create(found, directory / "postgres")
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+def postgres(found: Programs, tmp_path: Path) -> Iterator[DatabaseAsComposed]:
+    """A server of the test's own, by compose's one-shot, command and mounts; its roles get the passwords of compose's secrets."""
+    done = database_set_up(tmp_path / "containers")
+    assert done.returncode == 0, done.stderr
+    with database_of(found, tmp_path / "containers") as server:
+        yield server
 
 
 class Here:
     """Services of compose.yaml with this machine's ports and paths in their environment."""
 
-    def __init__(self, postgres: Postgres, broker: AsSetUp, at: Any, directory: Path) -> None:
+    def __init__(self, postgres: DatabaseAsComposed, broker: AsSetUp, at: Any, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
         self.moved = {
             "@timescaledb/": f"@127.0.0.1:{postgres.port}/",
             "/run/secrets": str(at.secrets),
             "/ca/ca.crt": str(at.ca / "ca.crt"),
+            "/database/ca/ca.crt": str(postgres.root / "database" / "ca" / "ca.crt"),
             "/tmp/": f"{directory}/",  # noqa: S108 - compose.yaml's
         }
         self.known = {"mosquitto": "localhost", "8883": str(broker.tls_port), "9464": str(self.port), "0.0.0.0": "127.0.0.1"}  # noqa: S104
@@ -68,9 +75,9 @@ class Here:
 
 
 async def test_from_nothing_to_the_simulators_readings_by_the_commands_of_compose(
-    found: Programs, postgres: Postgres, tmp_path: Path
+    found: Programs, postgres: DatabaseAsComposed, tmp_path: Path
 ) -> None:
-    """Secrets, migration, broker, service over TLS, probe, simulator; and once more, as a second `up` would."""
+    """Secrets, certificates, migration, broker, service over TLS, probe, simulator, daily work; twice what an `up` repeats."""
     at = containers_below(tmp_path / "containers")
     (at.secrets / "postgres.password").write_text(postgres.password)
     broker_setup().set_up(at, ["mosquitto", "localhost"], simulator=True)
@@ -92,6 +99,11 @@ async def test_from_nothing_to_the_simulators_readings_by_the_commands_of_compos
             simulated(here)
             await service.counted(stored=1)
             await eventually(lambda: settled(postgres), "an institution has a month")
+            here.run("storage", *composed.services()["storage"]["entrypoint"][4:])
+            for purpose in ("broker_server", "broker_ca", "database_server", "database_ca"):
+                await eventually(
+                    lambda name=purpose: service.metric(f'certificate_expiry_timestamp_seconds{{purpose="{name}"}}'), purpose
+                )
         finally:
             assert await service.terminate() == 0
         assert secrets_in(service.log(), at) == []

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -15,6 +15,7 @@ from ingest.stack import Postgres
 from ingest.storage.bootstrap import bootstrap
 from ingest.storage.edition import Kept, keep
 from ingest.storage.migrate import migrate
+from ingest.storage.overdue import overdue_seconds
 from ingest.storage.writer import Writer
 from tests.community import VARIABLE, community_server, libraries
 from tests.databases import PASSWORDS, TEMPLATE, Database, cloned, database_on
@@ -177,3 +178,21 @@ async def test_chunks_of_the_columnstore_are_dropped_too(database: Database, cha
     assert [(kept.raw_kept_since,)] == await database.rows("SELECT min(read_at) FROM metering.reading")
     assert before == await database.rows("SELECT sum(amount), count(*) FROM metering.consumption_hour")
     await _equals_a_rebuild(database)
+
+
+async def test_a_chunk_that_should_be_in_the_columnstore_is_overdue_until_it_is(database: Database, tmp_path: Path) -> None:
+    """Readings and hours, counted from when the oldest was due; nothing where the settings want none."""
+    await import_files(database, write_files(tmp_path))
+    found = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    await store(database, [[(found, START + hour * HOUR_US, 10 * hour) for hour in range(DAYS * 24)]])
+    await settle_all(database, now=NOW)
+    ((oldest,),) = await database.rows(
+        "SELECT min(range_end) FROM timescaledb_information.chunks WHERE hypertable_schema = 'metering'"
+    )
+
+    left = {"columnstore": (NOW - timedelta(days=60) - oldest).total_seconds(), "retention": 0.0}
+    assert left == await overdue_seconds(database.settings, StorageSettings(), NOW)
+    nothing = {"columnstore": 0.0, "retention": 0.0}
+    assert nothing == await overdue_seconds(database.settings, StorageSettings(columnstore=False), NOW)
+    await _kept(database)
+    assert nothing == await overdue_seconds(database.settings, StorageSettings(), NOW)

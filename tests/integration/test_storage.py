@@ -14,11 +14,13 @@ from click.testing import CliRunner, Result
 from ingest.cli import main
 from ingest.metering.calendar import HOUR_US, instant
 from ingest.settings import IntakeSettings, StorageSettings
+from ingest.stack import Stack
 from ingest.storage.edition import HELD_BY, Kept, keep
+from ingest.storage.overdue import overdue_seconds
 from ingest.storage.queries import QUERIES
 from tests.databases import Database
 from tests.registries import channels, import_files, write_files
-from tests.running import eventually
+from tests.running import eventually, running_service
 from tests.settling import by_hand, derived, rebuild, settle_all, settle_once, store
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
@@ -198,3 +200,37 @@ async def test_the_command_ends_with_1_where_readings_are_held_back(database: Da
 
     assert 1 == told.exit_code, told.output
     assert "they are needed by: marks that are not settled" in told.output
+
+
+# Whoever settles sees what was left undone
+
+
+async def _overdue(database: Database, settings: StorageSettings, now: datetime = NOW) -> dict[str, float]:
+    return await overdue_seconds(database.settings, settings, now)
+
+
+async def test_readings_that_should_have_gone_are_overdue_until_they_are_dropped(settled: Database) -> None:
+    """Counted from the end of the oldest chunk; seen by the writer, who cannot drop them. The Apache edition has no columnstore."""
+    ninety_days = timedelta(days=90)
+    first_end = (await settled.rows("SELECT min(range_end) FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'"))[
+        0
+    ][0]
+    assert await _overdue(settled, RETENTION) == {"columnstore": 0.0, "retention": (NOW - ninety_days - first_end).total_seconds()}
+    await _kept(settled)
+    assert await _overdue(settled, RETENTION) == {"columnstore": 0.0, "retention": 0.0}
+    next_end = SINCE + timedelta(weeks=1)
+    assert (await _overdue(settled, RETENTION, next_end + ninety_days + timedelta(seconds=5)))["retention"] == 5.0
+
+
+async def test_where_nothing_is_to_be_dropped_nothing_is_overdue(settled: Database) -> None:
+    """However old the chunks are."""
+    assert await _overdue(settled, StorageSettings()) == {"columnstore": 0.0, "retention": 0.0}
+
+
+async def test_what_is_overdue_is_in_the_metrics_of_whoever_settles(settled: Database, stack: Stack, tmp_path: Path) -> None:
+    """A real service with a retention that nobody carries out."""
+    retention = {"settlement__enabled": True, "storage__raw_retention_days": 90}
+    async with running_service(settled, stack.mosquitto, tmp_path, **retention) as service:
+        name = 'storage_overdue_seconds{work="retention"}'
+        await eventually(lambda: service.metric(name), "overdue")
+        assert (await service.metrics())['storage_overdue_seconds{work="columnstore"}'] == 0

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PURE = ("ingest/metering", "ingest/formats", "ingest/topics.py", "ingest/identity.py", "ingest/intake.py", "ingest/messages.py",
-        "ingest/errors.py", "ingest/registry.py", "ingest/accounts.py")  # fmt: skip
+PURE = ("ingest/metering", "ingest/formats", "ingest/topics.py", "ingest/identity.py", "ingest/intake.py", "ingest/usual.py",
+        "ingest/messages.py", "ingest/errors.py", "ingest/registry.py", "ingest/accounts.py")  # fmt: skip
 IMPURE = {"asyncio", "logging", "os", "time", "random", "psycopg", "psycopg_pool", "paho", "aiomqtt", "mqtt5", "prometheus_client",
           "aiohttp", "socket", "ssl", "secrets", "subprocess", "threading"}  # fmt: skip
 OURS = ("ingest", "schemas", "simulators")

@@ -1,16 +1,17 @@
 """No message can stop the line: any bytes, any topic, any fault of a decoder end in rows or in a rejection."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest import intake
 from ingest.errors import Reason, Stage
 from ingest.formats import native_v1
 from ingest.intake import assess
+from ingest.metering.calendar import Instant
 from ingest.metering.registers import INTEGER_LIMIT
 from schemas.topics import charger_session, gateway_readings, meter_reading
 from tests.unit.assessing import (
@@ -108,16 +109,19 @@ def test_the_explanation_of_a_schema_fault_is_short() -> None:
     assert len(detail) <= 500
 
 
-def test_a_decoder_that_raises_harms_only_its_own_message(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["items", "decode"])
+def test_a_decoder_that_raises_harms_only_its_own_message(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     """A fault of the program becomes that message's rejection, found again by its digest; its neighbours are stored."""
-    decode = native_v1.decode
+    sound = getattr(native_v1, way)
 
-    def faulty(medium: str, payload: bytes) -> native_v1.Decoded:
+    def faulty(medium: str, payload: bytes) -> Any:
         if b"13" in payload:
             raise ZeroDivisionError("\ud800 \0")
-        return decode(medium, payload)
+        return sound(medium, payload)
 
-    monkeypatch.setattr(native_v1, "decode", faulty)
+    monkeypatch.setattr(native_v1, way, faulty)
+    if way == "decode":
+        monkeypatch.setattr(intake, "usual_rows", lambda *_: None)
     batch = [a_message(E1, a_reading(value)) for value in (12, 13, 14, 13)]
     before, first, between, second = assess(batch, REGISTRY, WINDOW, MAX_PAYLOAD_BYTES)
 
@@ -132,16 +136,31 @@ def test_a_decoder_that_raises_harms_only_its_own_message(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("fault", [RecursionError, MemoryError, KeyError, UnicodeError, AssertionError])
 def test_no_kind_of_error_in_the_decoder_gets_out(monkeypatch: pytest.MonkeyPatch, fault: type[Exception]) -> None:
     """Also half-made rows of the message are dropped with it."""
-    for name, seq in (("_plain_stated", 1), ("_stated", "not plain")):
-        taken = getattr(native_v1, name)
+    stated = native_v1._stated
 
-        def faulty(position: int, *more: Any, taken: Callable[..., Any] = taken) -> Any:
-            if position == 1:
-                raise fault
-            return taken(position, *more)
+    def faulty(position: int, item: Any) -> Any:
+        if position == 1:
+            raise fault
+        return stated(position, item)
 
-        monkeypatch.setattr(native_v1, name, faulty)
-        payload = {"readings": [of_meter("E1"), of_water(), of_meter("E1", seq=seq)]}
+    monkeypatch.setattr(native_v1, "_stated", faulty)
+    payload = {"readings": [of_meter("E1"), of_water(), of_meter("E1", seq="not usual")]}
 
-        assert (Reason.DECODER_ERROR, Stage.DECODE, [], 0) == verdict_on(assess_one(G1, payload))
-        monkeypatch.undo()
+    assert (Reason.DECODER_ERROR, Stage.DECODE, [], 0) == verdict_on(assess_one(G1, payload))
+
+
+@pytest.mark.parametrize("fault", [RecursionError, MemoryError, KeyError, UnicodeError, AssertionError])
+def test_no_kind_of_error_in_the_quick_way_gets_out(monkeypatch: pytest.MonkeyPatch, fault: type[Exception]) -> None:
+    """It is that message's rejection, or the contract decides: rows half made are never stored."""
+    find, found = REGISTRY.row, []
+
+    def faulty(path: str, read_at: Instant) -> int | None:
+        found.append(path)
+        if len(found) == 2:
+            raise fault
+        return find(path, read_at)
+
+    monkeypatch.setattr(REGISTRY, "row", faulty)
+    assessed = assess_one(G1, {"readings": [of_meter("E1"), of_water()]})
+
+    assert (assessed.rejected is None) == (len(assessed.rows) == 2)

@@ -1,9 +1,10 @@
-"""The two ways of decoding: what the plain way says of a payload, the contract says too, and of no other does it speak."""
+"""The two ways of deciding: what the usual way makes of a payload, the contract makes of it too, and of no other does it speak."""
 
 import json
 import random
+import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +12,71 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.errors import Reason, Rejection
-from ingest.formats import native_v1
+from ingest import topics
+from ingest.errors import Rejection
+from ingest.intake import AcceptWindow, by_contract
+from ingest.messages import Message
+from ingest.metering.calendar import HOUR_US, Instant, instant
+from ingest.registry import RegisteredMeter, Registry
+from ingest.usual import usual_rows
 from schemas.publish import FOLDER
 from schemas.reading import MAX_READINGS
+from schemas.registers import REGISTERS as ALL_REGISTERS
 
-MEDIA = ("electricity", "water", "charger", "gateway")
+TOPICS = {
+    "electricity": "metering/E1/electricity/E1/reading",
+    "water": "metering/E1/water/E1/reading",
+    "charger": "metering/E1/charger/E1/reading",
+    "gateway": "metering/E1/gateway/E1/readings",
+}
+MEDIA = tuple(TOPICS)
+RECEIVED_AT = instant(datetime(2026, 3, 2, 0, 15, tzinfo=UTC))
+WINDOW = AcceptWindow(back_us=45 * 24 * HOUR_US, ahead_us=HOUR_US // 6)
+FOREVER = 2**63 - 1
 BAD = Path(__file__).parents[3] / "shared" / "corpus" / "bad"
 """A collection of hostile payloads beside the checkout; where it is absent, those written here must do."""
 CASES = 30_000
 
-Verdict = tuple[str, Any]
+
+def _meter(
+    medium: str, code: str, number: int, gateway: str, until: Instant = FOREVER, since: Instant = 0, digits: int = 7
+) -> RegisteredMeter:
+    """With every register but one, each with decimals of its own."""
+    channels = [(name, 100 * number + n, n % 4) for n, name in enumerate(ALL_REGISTERS) if name != "energy_import_tariff_4_kwh"]
+    return RegisteredMeter("E1", medium, code, gateway, number, since, until, digits, channels)
 
 
-def _verdict(decode: Callable[[str, bytes], native_v1.Decoded], medium: str, payload: bytes) -> Verdict:
-    """Readings to the last bit and type, reasons and words: all that the line can see."""
-    try:
-        readings, failing = decode(medium, payload)
-    except Rejection as rejection:
-        return "rejected", (rejection.reason, rejection.detail)
-    return "decoded", (repr(readings), {position: (one.reason, one.detail) for position, one in failing.items()})
+def _meters() -> list[RegisteredMeter]:
+    """Of each medium: one that shows seven digits, one without limit, one that went to another gateway, one of nine digits."""
+    meters = []
+    for number, medium in enumerate(("electricity", "water", "charger")):
+        meters += [
+            _meter(medium, "E1", 10 * number + 1, "E1"),
+            _meter(medium, "W-1", 10 * number + 2, "E1", digits=0),
+            _meter(medium, "a.b_c", 10 * number + 3, "E1", until=RECEIVED_AT + 1),
+            _meter(medium, "a.b_c", 10 * number + 3, "G2", since=RECEIVED_AT + 1),
+            _meter(medium, "x" * 64, 10 * number + 4, "E1", digits=9),
+        ]
+    return meters
+
+
+REGISTRY = Registry(1, _meters())
 
 
 def _agree(medium: str, payload: bytes) -> bool:
-    """Hold both ways to the same verdict; returns whether the plain way spoke."""
-    plain = native_v1._plain(medium, payload)
-    by_contract = _verdict(native_v1.decode_by_contract, medium, payload)
-
-    assert by_contract == _verdict(native_v1.decode, medium, payload), (medium, payload)
-    if plain is not None:
-        assert ("decoded", (repr(plain), {})) == by_contract, (medium, payload)
-    return plain is not None
+    """Hold both ways to the same rows, to the last bit and type; returns whether the usual way spoke."""
+    topic = topics.parse(TOPICS[medium])
+    message = Message(TOPICS[medium], payload, 1, False, 1, 1, RECEIVED_AT)
+    rows = usual_rows(topic, message, REGISTRY, WINDOW)
+    if rows is None:
+        return False
+    try:
+        assessed = by_contract(message, topic, REGISTRY, WINDOW)
+    except Rejection as rejection:
+        pytest.fail(f"{medium} {payload!r}: the contract refuses it, {rejection}")
+    assert assessed.rejected is None, (medium, payload)
+    assert repr(sorted(assessed.rows)) == repr(sorted(rows)), (medium, payload)
+    return True
 
 
 # What payloads are made of: the usual most often, beside it all that has ever been mistaken for it
@@ -50,7 +85,9 @@ TIMES = ["2026-03-02T08:15:00+08:00", "2026-03-02T00:15:00Z", "2026-03-02t00:15:
          "2026-03-02T00:15:00.1234567890Z", "2026-03-02T00:15:00", "2026-03-02 00:15:00Z", "2026-02-31T00:00:00Z",
          "2026-03-02T00:15:00Z\n", "２０２６-03-02T08:15:00Z", "20260302T001500Z", "2026-W10-1T00:00:00Z",
          "2026-03-02T00:15:00+0800", "2026-03-02T00:15:00,5Z", "2026-03-02T24:00:00Z",
-         "2026-03-02T00:15:00+08:60", "0000-00-00T00:00:00Z", "", "Z" * 5000]  # fmt: skip
+         "2026-03-02T00:15:00+08:60", "0000-00-00T00:00:00Z", "", "Z" * 5000,
+         "2026-03-02T00:25:00Z", "2026-03-02T00:25:00.000001Z", "2026-01-16T00:15:00Z", "2026-01-16T00:14:59.999999Z",
+         "0001-01-01T00:00:00+08:00", "9999-12-31T23:59:59-08:00"]  # fmt: skip
 CODES = ["E1", "W-1", "a.b_c", "x" * 64, "x" * 65, "", "-x", ".x", "E 1", "水表", "E1\n", "E1\0", "E/1", "+", "#"]
 NUMBERS = ["48213.754", "0", "0.0", "-0", "-0.0", "1", "-1", "-1.5", "7.0", "1e3", "1E-400", "-1e-400", "1e308", "1e309", "-1e309",
            "1e400", "NaN", "Infinity", "-Infinity", "9007199254740991", "9007199254740992", "9007199254740993", "-9007199254740993",
@@ -61,6 +98,7 @@ NAMES = ["read_at", "seq", "institution", "meter", "medium", "energy_import_kwh"
          "energy_import_tariff_4_kwh", "power_kw", "volume_m3", "flow_m3_per_h", "readings"]  # fmt: skip
 STRANGE_NAMES = ["", "x", "Read_at", "energy_import_kwh ", "energy_import_KWh", "__class__", "registers", "0", "read\\u005fat",
                  "read\\u0069ngs", "seq\\u0000"]  # fmt: skip
+OTHER = {"water": "flow_m3_per_h"}
 REGISTERS = {"electricity": ("energy_import_kwh", "energy_export_kwh", "energy_import_tariff_1_kwh", "power_kw"),
              "water": ("volume_m3", "flow_m3_per_h"), "charger": ("energy_import_kwh", "power_kw")}  # fmt: skip
 
@@ -146,8 +184,8 @@ class Maker:
         )  # fmt: skip
 
 
-def test_both_ways_of_decoding_agree_on_payloads_of_every_kind(seed: int) -> None:
-    """Thirty thousand payloads, right, nearly right and torn: one verdict, one reason, the same words and the same bits."""
+def test_both_ways_agree_on_payloads_of_every_kind(seed: int) -> None:
+    """Thirty thousand payloads, right, nearly right and torn: where the usual way speaks, the contract says the same."""
     maker = Maker(random.Random(seed))
     spoke: Counter[tuple[str, bool]] = Counter()
     for number in range(CASES):
@@ -194,23 +232,62 @@ def test_both_ways_agree_on_any_object(medium: str, stated: dict[str, Any]) -> N
             _agree(medium, json.dumps(payload).encode())
 
 
+def test_both_ways_agree_on_values_near_every_limit(seed: int) -> None:
+    """Where a product is no longer the exact integer, where a register overflows, and at the smallest below nothing."""
+    rng, limits = random.Random(seed), [2.0**50, 2.0**52, 1e7, 1e9, 1e10, 0.0]
+    spoke = 0
+    for _ in range(CASES // 6):
+        limit = rng.choice(limits) / 10 ** rng.randrange(4)
+        value = limit * rng.uniform(0.999, 1.001) if rng.random() < 0.5 else limit + rng.choice([-1, 1]) * rng.random() / 1000
+        reading = {"read_at": TIMES[0], "medium": "electricity", "meter": "W-1", "energy_import_kwh": 1}
+        payload = {"readings": [reading | {rng.choice(REGISTERS["electricity"]): value}]}
+        spoke += _agree("gateway", json.dumps(payload).encode())
+
+    assert 500 < spoke < CASES // 6 - 500
+
+
 @pytest.mark.parametrize("medium", MEDIA)
-def test_what_the_simulators_and_meters_usually_send_is_plain(medium: str) -> None:
+def test_what_the_simulators_and_meters_usually_send_is_usual(medium: str) -> None:
     """The speed of the line rests on it."""
     main = {"water": "volume_m3"}.get(medium, "energy_import_kwh")
-    reading = {"read_at": TIMES[0], "seq": 4, "institution": "I1", "meter": "E1", main: 5, "medium": medium}
-    if medium == "gateway":
-        assert native_v1._plain(medium, json.dumps({"readings": [reading | {"medium": "electricity"}] * 3}).encode())
-    else:
-        assert native_v1._plain(medium, json.dumps(reading).encode())
-        assert native_v1._plain(medium, json.dumps({"readings": [reading] * 3}).encode())
+    named = {"medium": "electricity" if medium == "gateway" else medium, "meter": "E1"}
+    full = {"read_at": TIMES[0], "seq": 4, "institution": "E1", main: 5} | named
+    nulls = {"read_at": TIMES[1], "seq": None, "institution": None, main: 5.5, OTHER.get(medium, "power_kw"): None} | named
+    plain = {"read_at": TIMES[1], main: 5.5} | (named if medium == "gateway" else {})
+    for reading in (full, nulls, plain):
+        assert medium == "gateway" or _agree(medium, json.dumps(reading).encode())
+        assert _agree(medium, json.dumps({"readings": [reading] * 3}).encode())
 
 
-@pytest.mark.parametrize("payload", [b'{"readings": 7}', b'{"readings": [], "read_at": 1}', b'{"read\\u0069ngs": []}', b"[]", b"7"])
-def test_what_is_not_plain_is_left_to_the_contract(payload: bytes) -> None:
+@pytest.mark.parametrize(
+    "payload", [b"", b'{"readings": 7}', b'{"readings": [], "read_at": 1}', b'{"read\\u0069ngs": []}', b"[]", b"7", b"[[]]", b'""']
+)
+def test_what_is_not_usual_is_left_to_the_contract(payload: bytes) -> None:
     """It alone gives reasons."""
     for medium in MEDIA:
-        assert native_v1._plain(medium, payload) is None
-        with pytest.raises(Rejection) as refused:
-            native_v1.decode(medium, payload)
-        assert refused.value.reason in set(Reason)
+        assert not _agree(medium, payload)
+
+
+@pytest.mark.parametrize("readings", ["x", "Readings", "read\\u0069ngs"])
+def test_readings_under_another_name_are_left_to_the_contract(readings: str) -> None:
+    """Good ones too; only a gateway may spell the name as JSON allows."""
+    for medium in MEDIA:
+        reading = {"read_at": TIMES[0], {"water": "volume_m3"}.get(medium, "energy_import_kwh"): 5}
+        named = {"medium": "electricity", "meter": "E1"} if medium == "gateway" else {}
+        payload = f'{{"{readings}": [{json.dumps(reading | named)}]}}'
+
+        assert (medium == "gateway" and "\\" in readings) == _agree(medium, payload.encode())
+
+
+@pytest.mark.parametrize("value", ['"' + "7" * 200_000 + '"', "[" + "7," * 100_000 + "7]"])
+def test_what_is_no_number_is_not_multiplied(value: str) -> None:
+    """A text times a thousand is a thousand texts: a small message would take the memory of a large one."""
+    payload = f'{{"read_at": "2026-03-02T00:15:00Z", "energy_import_kwh": 1, "energy_import_tariff_2_kwh": {value}}}'.encode()
+    message = Message(TOPICS["electricity"], payload, 1, False, 1, 1, RECEIVED_AT)
+    tracemalloc.start()
+    try:
+        assert usual_rows(topics.parse(message.topic), message, REGISTRY, WINDOW) is None
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 50 * len(payload)
