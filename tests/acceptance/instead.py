@@ -20,6 +20,8 @@ from tests.documents import blocks, steps
 README: Final = "".join(step.commands for step in steps(blocks(ROOT / "README.md")))
 WORKERS: Final = re.findall(r"^  (ingest-\d+):$", (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8"), re.MULTILINE)
 """What the override in docs/deployment.md adds to compose.yaml."""
+OF_ALL: Final = ("build", "config", "down", "ps", "pull")
+"""Commands of Compose that may name no service."""
 
 
 def is_asked_for_help(command: str) -> None:
@@ -47,15 +49,19 @@ def is_made(command: str) -> None:
 
 def is_composed(command: str) -> None:
     """Every `docker compose` in it: Compose's own program knows command and options, compose.yaml knows the services."""
-    for arguments in re.findall(r"docker compose ([^&|;\n]+)", command):
+    for arguments in re.findall(r"docker compose ((?:'[^']*'|[^&|;)\n])+)", command):
         name, *given = shlex.split(arguments)
+        if not given:
+            continue  # spoken of, not called
         done = subprocess.run([composed.plugin(), name, "--help", *given], capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, f"{arguments}\n{done.stderr}"
-        if name not in ("build", "ps"):
+        if name not in OF_ALL:
             places = [word for word in given if word.partition(":")[0] in {*composed.services(), *WORKERS}]
             assert places or name == "up", arguments
             if places and places[0].startswith("ingest") and name == "run":
                 is_known(shlex.join(["meterwarden", *given[given.index(places[0]) + 1 :]]))
+            if "meterwarden" in given and name == "exec":
+                is_known(shlex.join(given[given.index("meterwarden") :]))
 
 
 def is_known(command: str) -> None:
@@ -116,12 +122,15 @@ INSTEAD: Final = (
     Instead("deployment.md", r"sudo apt-get install .*", "needs root"),
     Instead("deployment.md", r"sudo deploy/install .*", "a minute of downloads; test_install.py runs it"),
     Instead("deployment.md", r"sudo systemctl .*", "needs systemd; test_systemd.py has it read the units"),
-    Instead("deployment.md", r"git checkout v\S+ && docker compose build", "a version that is yet to come", is_composed),
+    Instead("deployment.md", r"git checkout v\S+ && .*docker compose build", "a version that is yet to come", is_composed),
+    Instead("deployment.md", r"deploy/compose/pin > .*", "asks a registry of images; test_images.py runs it"),
     Instead("embedded-stack.md", r".*meterwarden stack .*", "typed in README's ten minutes", is_typed_in_readme),
     Instead("gateways.md", SETTING, "lines of an environment file", is_a_setting),
     Instead("performance.md", r"make bench.*", "takes minutes", is_made),
     Instead("runbook.md", r"curl .*meterwarden_certificate_expiry.*", "no certificate here; test_tls.py and test_database_tls.py"),
     Instead("runbook.md", "df -h", "its status depends on what this machine has mounted"),
     Instead("runbook.md", r"openssl s_client -starttls postgres .*", "needs a database with TLS"),
-    Instead("runbook.md", r"timedatectl|chronyc tracking", "needs systemd, and chrony"),
+    Instead("runbook.md", r"curl .*127\.0\.0\.1:909[03]/.*", "of Prometheus and Alertmanager; test_alert_delivery.py has them"),
+    Instead("runbook.md", COMPOSE, "needs a container engine", is_composed),
+    Instead("runbook.md", r"systemctl .*|timedatectl|chronyc tracking", "needs systemd, and chrony"),
 )  # fmt: skip

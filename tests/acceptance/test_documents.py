@@ -26,6 +26,7 @@ from tests.registries import institution, meter, write_files
 
 PAGES: Final = {path.relative_to(ROOT / "docs").as_posix(): path for path in sorted((ROOT / "docs").rglob("*.md"))}
 STEPS: Final = {page: steps for page, path in PAGES.items() if (steps := typed(path))}
+SAMPLES: Final = ("yaml", "toml", "csv", "cron")
 EXIT_STATUS: Final = {("cli.md", "meterwarden check\n"): 1}
 """Commands that end otherwise than with 0, as their page says."""
 
@@ -68,7 +69,7 @@ def test_every_page_that_is_prepared_has_commands() -> None:
     languages = {block.language for path in PAGES.values() for block in blocks(path)}
 
     assert set() == set(PREPARED) - set(STEPS)
-    assert languages == {"sh", "console", "text", "sql", "promql", "yaml", "toml", "csv"}
+    assert languages == {"sh", "console", "text", "sql", "promql", *SAMPLES}
     assert [] == [page for page, path in PAGES.items() for block in blocks(path)
                   if block.language == "text" and re.search(r"^(\$ |meterwarden )", block.text, re.MULTILINE)]  # fmt: skip
 
@@ -139,11 +140,12 @@ def test_every_sample_is_read_by_what_reads_such_files(tmp_path: Path) -> None:
     readers: dict[tuple[str, str], Callable[[str], object]] = {
         ("alerts.md", "yaml"): partial(prometheus_reads, tmp_path),
         ("deployment.md", "yaml"): lambda _text: None,  # test_compose.py: Compose itself
+        ("deployment.md", "cron"): cron_reads,
         ("simulator.md", "toml"): lambda text: parse(text, "documented"),
         ("registry.md", "csv"): partial(registry_reads, tmp_path),
     }
 
-    assert set(readers) == {(page, language) for language in ("yaml", "toml", "csv") for page, _ in samples(language)}
+    assert set(readers) == {(page, language) for language in SAMPLES for page, _ in samples(language)}
     for (page, language), read in readers.items():
         for of, text in samples(language):
             if of == page:
@@ -155,6 +157,15 @@ def prometheus_reads(directory: Path, text: str) -> None:
     path = directory / "prometheus.yml"
     path.write_text(replaced(text, {"/etc/prometheus/rules/": f"{ROOT}/ingest/alerts/"}), encoding="utf-8")
     accepts(programs(print).promtool, "check", "config", path)
+
+
+def cron_reads(text: str) -> None:
+    """Five fields of time and a user, then commands of ours."""
+    *_when, _user, command = text.strip().split(None, 6)
+    assert re.fullmatch(r"(?:[\d*]\S* +){5}root +cd \S+ && .*", text.strip())
+    assert (ROOT / re.findall(r"deploy/\S+", command)[0]).exists()
+    is_composed(command)
+    accepts("bash", "-n", "-c", command)
 
 
 def registry_reads(directory: Path, text: str) -> None:
