@@ -58,10 +58,11 @@ def is_composed(command: str) -> None:
         if name not in OF_ALL:
             places = [word for word in given if word.partition(":")[0] in {*composed.services(), *WORKERS}]
             assert places or name == "up", arguments
-            if places and places[0].startswith("ingest") and name == "run":
-                is_known(shlex.join(["meterwarden", *given[given.index(places[0]) + 1 :]]))
-            if "meterwarden" in given and name == "exec":
-                is_known(shlex.join(given[given.index("meterwarden") :]))
+            after = given[given.index(places[0]) + 1 :] if places else []
+            if name == "run" and places[0].startswith("ingest"):
+                is_known(shlex.join(["meterwarden", *after]))
+            if name == "exec" and after[:1] == ["meterwarden"]:
+                is_known(shlex.join(after))
 
 
 def is_known(command: str) -> None:
