@@ -87,7 +87,7 @@ def _parts(times: Integers, values: Integers, exchanges: Sequence[Exchange]) -> 
 
 
 def _of_one_register(times: Integers, values: Integers, limits: Limits, *, ends: bool) -> Steps:
-    advances = _advances(values[1:] - values[:-1], times[1:] - times[:-1], limits)
+    advances = advanced(values[1:] - values[:-1], times[1:] - times[:-1], limits)
     if (advances >= 0).all():
         positions = np.arange(len(times))
         return Steps(times, values, positions[:-1], positions[1:], advances)
@@ -121,11 +121,11 @@ def _joined(parts: list[Steps]) -> Steps:
     return Steps(*columns, every("ignored"), every("jumps"), every("resets"), every("catch_ups"))
 
 
-def _advances(differences: Integers, seconds: Integers, limits: Limits) -> Integers:
+def advanced(differences: Integers, seconds: Integers, limits: Limits) -> Integers:
     """What a register advanced by, passing zero at most once; -1 where it cannot have."""
     most = limits.cap_per_hour * seconds // HOUR_SECONDS + limits.quantum
-    advances = np.where(differences < 0, differences + limits.modulus, differences)
-    possible: Integers = np.where((advances >= 0) & (advances <= most), advances, -1)
+    advanced_by = np.where(differences < 0, differences + limits.modulus, differences)
+    possible: Integers = np.where((advanced_by >= 0) & (advanced_by <= most), advanced_by, -1)
     return possible
 
 
@@ -200,4 +200,4 @@ class _Fold:
     def _advance(self, start: int, end: int) -> int:
         difference = self._values[end] - self._values[start]
         seconds = self._times[end] - self._times[start]
-        return int(_advances(np.int64(difference), np.int64(seconds), self._limits))  # type: ignore[arg-type]
+        return int(advanced(np.int64(difference), np.int64(seconds), self._limits))  # type: ignore[arg-type]

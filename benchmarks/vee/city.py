@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from benchmarks.vee.registers import DAY_US, SECOND, ZONE, Key, Register
+from benchmarks.vee.registers import DAY_US, SECOND, ZONE, Key, Register, parent_of
+from benchmarks.vee.tariffs import add_tariffs
 from ingest.metering.calendar import Day
 from ingest.metering.vee.digest import Raw
 from simulators import faults, fleet, run, stream
@@ -38,6 +39,10 @@ def simulated(
         if of_month == month:
             injected += _mishaps(running)
             injected += _leaks(built, institutions, seed, leaks)
+    for key, register in registers.items():
+        above = parent_of(key, registers)
+        register.exports |= register.role == "check" and above is not None and registers[above].exports
+    add_tariffs(registers, {one.key for one in injected})
     return registers, injected
 
 

@@ -1,13 +1,18 @@
 """Faults that the simulator does not have: each changes one register's readings for some hours or days."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
 from typing import Final, NamedTuple
 
 from benchmarks.vee.city import Injected
 from benchmarks.vee.registers import DAY_US, SECOND, ZONE, Key, Register
+from benchmarks.vee.tariffs import total_of
+from ingest.metering.calendar import HOUR_US
 from ingest.metering.vee.digest import Digest, Raw
 from ingest.metering.vee.shape import LEAST_STEPS, SPIKE_OVER_THIRD
+from schemas.registers import MAIN_REGISTER
 from simulators.month import Month
 
 Change = Callable[[Register, int, int], None]
@@ -80,6 +85,16 @@ def _leak(of: Register, begin: int, end: int) -> None:
     of.raw = [one._replace(value=shown(one)) for one in of.raw]
 
 
+def _tap(of: Register, begin: int, end: int) -> None:
+    """Three display steps an hour, day and night."""
+
+    def shown(one: Raw) -> int:
+        hours = max(min(one.read_at, end) - begin, 0) / HOUR_US
+        return (one.value + int(3 * hours) * of.quantum) % of.modulus
+
+    of.raw = [one._replace(value=shown(one)) for one in of.raw]
+
+
 def _wrong(of: Register, begin: int, end: int) -> None:
     """Every fourth value is nonsense."""
     half = of.modulus // 2
@@ -87,6 +102,16 @@ def _wrong(of: Register, begin: int, end: int) -> None:
         one._replace(value=(one.value + half) % of.modulus) if begin <= one.read_at < end and at % 4 == 0 else one
         for at, one in enumerate(of.raw)
     ]
+
+
+def _dead(of: Register, _begin: int, _end: int) -> None:
+    """The value it began with, for ever."""
+    of.raw = [one._replace(value=of.raw[0].value) for one in of.raw]
+
+
+def _mute(of: Register, _begin: int, _end: int) -> None:
+    """Never commissioned."""
+    of.raw = []
 
 
 def _fast(of: Register) -> bool:
@@ -108,7 +133,7 @@ class Fault(NamedTuple):
 
 
 def _main(of: Register) -> bool:
-    return of.role == "main" and of.key[3] != "energy_export_kwh"
+    return of.role == "main" and of.key[3] in MAIN_REGISTER.values()
 
 
 def _electric(of: Register) -> bool:
@@ -120,11 +145,25 @@ def _water(of: Register) -> bool:
 
 
 def _child(of: Register) -> bool:
-    return of.medium == "electricity" and bool(of.parent) and of.key[3] == "energy_import_kwh"
+    return of.medium == "electricity" and of.role != "check" and bool(of.parent) and of.key[3] == "energy_import_kwh"
+
+
+def _peak(of: Register) -> bool:
+    return of.key[3] == "energy_import_tariff_2_kwh"
+
+
+def _rests(of: Register) -> bool:
+    """Water that is at rest for three hours a day and more, on a display of 0.1 m3 and finer."""
+    hourly = {one.read_at // HOUR_US: one.value for one in sorted(of.raw)}
+    still = dict.fromkeys((hour // 24 for hour in hourly), 0)
+    for hour, value in hourly.items():
+        still[hour // 24] += hourly.get(hour - 1) == value
+    return _water(of) and of.quantum * of.ratio_milli <= 100_000 and median(still.values()) >= 3
 
 
 SPIKE: Final = "one hour with three times its use"
 FAULTS: Final = {
+    "a tariff register stops for 8 days": Fault("sum_of_tariffs", 8, _peak, _times(0)),
     "silent for 3 days": Fault("silent", 3, _main, _silent),
     "every second reading missing": Fault("missing", 2, _main, _missing),
     "stands still for 2 days": Fault("zero_run", 2, _electric, _times(0)),
@@ -142,8 +181,13 @@ FAULTS: Final = {
     "leak of a third of the average flow": Fault("night_minimum", 8, _water, _leak),
     "every fourth value nonsense": Fault("wrong_values", 1, _electric, _wrong),
     "sub-meter counts double": Fault("sum_of_children", 8, _child, _times(2)),
+    "a tap left open where hours usually rest": Fault("continuous_flow", 8, _rests, _tap),
+    "shows one value from the beginning": Fault("never_moves", 1, _electric, _dead),
+    "registered, and never heard": Fault("never_heard", 8, _main, _mute),
 }
-EACH: Final = 8
+EACH: Final = 6
+PARTS: Final = 2
+"""A city has too few main meters for all faults at once: so many times the same city, each with a part of the faults."""
 
 
 def as_meant(one: Injected, register: Register, digest: Digest | None) -> Injected:
@@ -156,16 +200,20 @@ def as_meant(one: Injected, register: Register, digest: Digest | None) -> Inject
     return one._replace(fault=f"{SPIKE}, not 180 % or 20 steps above the third-highest", rule="")
 
 
-def spoil(registers: Mapping[Key, Register], month: Month, seed: int, taken: set[Key]) -> list[Injected]:
-    """Every fault of this file on meters of its own, somewhere in the month."""
-    rng = random.Random(f"vee/{seed}")
+def spoil(registers: dict[Key, Register], month: Month, seed: int, taken: set[Key], part: int) -> list[Injected]:
+    """Every second fault of this file, from the first or the second on, on meters of its own, somewhere in the month.
+
+    Registers that are struck are put in the place of those there.
+    """
+    rng = random.Random(f"vee/{seed}/{part}")
     injected = []
-    for name, fault in FAULTS.items():
-        able = sorted(key for key, register in registers.items() if key not in taken and fault.on(register))
+    for name, fault in list(FAULTS.items())[part::PARTS]:
+        able = sorted(key for key, register in registers.items() if not {key, total_of(key)} & taken and fault.on(register))
         for key in rng.sample(able, min(EACH, len(able))):
             begin = month.start_s * SECOND + rng.randrange(5, 20) * DAY_US + fault.from_hour * 3600 * SECOND
             end = begin + int(fault.days * DAY_US)
+            registers[key] = replace(registers[key])
             fault.change(registers[key], begin, end)
-            taken.add(key)
+            taken |= {key, total_of(key)}
             injected.append(Injected(name, fault.rule, key, ZONE.day(begin), ZONE.day(end) + 1))
     return injected

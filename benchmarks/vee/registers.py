@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
+from types import MappingProxyType
 from typing import Final
 
 from ingest.metering.calendar import Calendar, Day, calendar
@@ -11,9 +12,9 @@ from ingest.metering.channel import BELIEVED_TIMES_RATED, Channel, Version
 from ingest.metering.consumption import settle
 from ingest.metering.steps import Counted
 from ingest.metering.vee.digest import BEFORE_US, DayAmount, Digest, Hour, Jump, Raw, digest
-from ingest.metering.vee.episodes import Finding, findings
+from ingest.metering.vee.episodes import Finding, findings, never_heard
 from ingest.metering.vee.rules import Signal, judge
-from ingest.metering.vee.view import LOOK_BACK_DAYS, Facts, View
+from ingest.metering.vee.view import LOOK_BACK_DAYS, Days, Facts, View
 
 ZONE: Final = calendar("Asia/Shanghai")
 SECOND: Final = 1_000_000
@@ -66,23 +67,43 @@ class Register:
         )  # fmt: skip
 
 
-def judged(registers: Mapping[Key, Register], first: Day, last: Day, zone: Calendar = ZONE) -> dict[Key, list[Finding]]:
-    """What the rules find on the days of a span, per register."""
-    digests = {key: digests_of(register, zone, last) for key, register in registers.items()}
-    children: dict[Key, list[Key]] = defaultdict(list)
+def judged(
+    registers: Mapping[Key, Register],
+    first: Day,
+    last: Day,
+    zone: Calendar = ZONE,
+    known: Mapping[Key, Days] = MappingProxyType({}),
+) -> dict[Key, list[Finding]]:
+    """What the rules find on the days of a span, per register; `known` are digests that need not be made."""
+    digests = {key: known[key] if key in known else digests_of(register, zone, last) for key, register in registers.items()}
+    children, tariffs = defaultdict[Key, list[Key]](list), defaultdict[Key, list[Key]](list)
     for key, register in registers.items():
-        if register.parent and register.role != "check":
-            children[key[0], key[1], register.parent, key[3]].append(key)
+        if "_tariff_" in key[3]:
+            tariffs[(*key[:3], "energy_import_kwh")].append(key)
+        if register.role != "check" and (parent := parent_of(key, registers)):
+            children[parent].append(key)
     found = {}
     for key, register in registers.items():
         facts, behind = register.facts(zone), [digests[child] for child in children.get(key, ())]
+        of_total = [digests[tariff] for tariff in tariffs.get(key, ())]
+        if not register.raw:
+            found[key] = never_heard(View(last, facts, {}, unheard_since=first))
+            continue
         signals: list[Signal] = []
         for day in range(first, last + 1):
             window = {at: digests[key][at] for at in range(day - LOOK_BACK_DAYS, day + 1) if at in digests[key]}
             if window:
-                signals += judge(View(day, facts, window, (), behind))
+                signals += judge(View(day, facts, window, of_total, behind))
         found[key] = findings(signals)
     return found
+
+
+def parent_of(key: Key, registers: Mapping[Key, Register]) -> Key | None:
+    """The same register of the meter before this one; a charger's may be an electricity meter."""
+    institution, medium, _, name = key
+    media = (medium, "electricity") if medium == "charger" else (medium,)
+    above = [(institution, one, registers[key].parent, name) for one in media]
+    return next((one for one in above if one in registers), None)
 
 
 def digests_of(register: Register, zone: Calendar, last: Day) -> dict[Day, Digest]:

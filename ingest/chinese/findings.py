@@ -7,8 +7,8 @@ FINDINGS: Final[dict[str, str]] = {
         "当日最快读数的 received_at - read_at 低于 -2 分钟。",
     "Every reading of the day is older than two hours on arrival, and all by about the same.":
         "当日全部读数到达时均已超过两小时,且延迟大致相同。",
-    "A day is six spreads above the busiest weekday's median, and 2.5 times it (water: three) or its base load has multiplied.":
-        "日用量高出最忙星期日型中位数六倍离散度,且达其 2.5 倍(水: 3 倍),或基础负荷成倍增加。",
+    "A day is 2.5 times the busiest weekday's median (water: three) and six spreads above it, or its base load has multiplied.":
+        "日用量达最忙星期日型中位数的 2.5 倍(水: 3 倍)且高出六倍离散度,或基础负荷成倍增加。",
     "A day's amount is above zero and below what days at rest come to, or its base load has gone: a part is not counted.":
         "日用量大于零而低于休息日水平,或基础负荷消失: 有一部分未被计量。",
     "The highest interval of the day stands alone, and further out than on any day before; a charger's also above all of them.":
@@ -31,8 +31,8 @@ FINDINGS: Final[dict[str, str]] = {
     "Several values are claimed for one and the same time: settlement uses none of them until somebody decides.":
         "同一时刻有多个示数: 裁定之前结算均不采用。",
     "The tariff registers of a week do not add up to the total register.": "一周内各费率寄存器之和与总寄存器不符。",
-    "The meters behind a meter add up to more than it, or to another share of it than they used to.":
-        "下级表计之和超过上级,或占比与以往不同。",
+    "The meters behind a meter add up to more than it, or leave more or less of it unseen than they do on any weekday.":
+        "下级表计之和超过上级,或未计量部分多于或少于以往任一星期日型。",
     "The day, or a value of the register, is a thousand times what it was, or a thousandth.":
         "当日用量或示数为以往的千倍或千分之一。",
     "Judged a week after a change of ratio: consumption moved by the same factor, so the register did not notice it.":

@@ -2,8 +2,10 @@
 
 queries.py          every query the service runs, by name, from the files in sql/
 connection.py       how a connection is opened, and which errors are the world's
-binary.py           rows in PostgreSQL's binary COPY format
+binary.py           rows in PostgreSQL's binary COPY format, and arrays
 writer.py           one batch of assessed messages -> one transaction -> outcomes
+readings.py         readings into the hypertable, at once or after a look for those that are there
+marking.py          which channel-hours a batch changes
 outcomes.py         what became of each message, once the database has answered
 quarantine/         rejected messages: found, replayed, purged, kept within their caps
 registry.py         the registry as intake keeps it in memory

@@ -4,11 +4,16 @@ Measured, 20,000 rows into a temporary table: 0.9 µs a row packed with one `str
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
+import psycopg
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
 from ingest.messages import Row
+from ingest.metering.calendar import Instant
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
@@ -21,12 +26,68 @@ _BIGINT: Final = 20
 _READING: Final = struct.Struct(">hiqiqiqii")
 
 
+PIECE_ROWS: Final = 2_000
+"""Under 128 KiB, beyond which psycopg would cut the bytes again."""
+
+
 def readings(rows: Iterable[Row]) -> bytes:
     """The rows as (read_at, value, received_at, channel)."""
+    return b"".join((HEADER, *_packed(rows), TRAILER))
+
+
+def pieces_of_readings(rows: Sequence[Row]) -> Iterator[bytes]:
+    """The same bytes in pieces: the server takes one in while the next is packed."""
+    yield b"".join((HEADER, *_packed(rows[:PIECE_ROWS])))
+    for begin in range(PIECE_ROWS, len(rows), PIECE_ROWS):
+        yield b"".join(_packed(rows[begin : begin + PIECE_ROWS]))
+    yield TRAILER
+
+
+def _packed(rows: Iterable[Row]) -> list[bytes]:
     pack = _READING.pack
     epoch = POSTGRES_EPOCH_US
-    body = [pack(4, 8, at - epoch, 8, value, 8, received - epoch, 4, channel) for channel, at, value, received in rows]
-    return b"".join((HEADER, *body, TRAILER))
+    return [pack(4, 8, at - epoch, 8, value, 8, received - epoch, 4, channel) for channel, at, value, received in rows]
+
+
+class Array(bytes):
+    """An array as PostgreSQL sends it, for a parameter that the query casts."""
+
+
+class _AsItIs(Dumper):
+    """No type is named, so that the cast decides."""
+
+    format = Format.BINARY
+
+    def dump(self, obj: bytes) -> bytes:
+        return obj
+
+
+psycopg.adapters.register_dumper(Array, _AsItIs)
+
+
+def ints(numbers: Sequence[int]) -> Array:
+    """For a parameter int[]. Measured, of 10,000 numbers: 0.01 µs of CPU each, 0.07 as text; the server, too, reads this faster."""
+    return _array(23, "i", 4, numbers)
+
+
+def bigint_array(numbers: Sequence[int]) -> Array:
+    """For a parameter bigint[]."""
+    return _array(_BIGINT, "q", 8, numbers)
+
+
+def instants(moments: Sequence[Instant]) -> Array:
+    """For a parameter timestamptz[]."""
+    return _array(1184, "q", 8, [at - POSTGRES_EPOCH_US for at in moments])
+
+
+def _array(oid: int, code: str, size: int, numbers: Sequence[int]) -> Array:
+    """Length and number of each element, laid out for all elements at once, byte by byte: no step of Python for each element."""
+    packed, step = struct.pack(f">{len(numbers)}{code}", *numbers), 4 + size
+    body = bytearray(step * len(numbers))
+    body[3::step] = bytes([size]) * len(numbers)
+    for byte in range(size):
+        body[4 + byte :: step] = packed[byte::size]
+    return Array(struct.pack(">iiIii", 1, 0, oid, len(numbers), 1) + body)
 
 
 def array(numbers: Iterable[int | date]) -> str:

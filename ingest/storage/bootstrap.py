@@ -30,7 +30,7 @@ async def bootstrap(superuser_url: str, database: str, passwords: dict[str, str]
             await connection.execute(sql.SQL("CREATE DATABASE {} OWNER meterwarden_owner").format(name))
         await connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
         await connection.execute(
-            sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO meterwarden_writer").format(name)  # the staging table
+            sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO meterwarden_writer").format(name)  # settlement's tables
         )
         await connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO meterwarden_reader").format(name))
     async with await AsyncConnection.connect(make_conninfo(superuser_url, dbname=database), autocommit=True) as connection:

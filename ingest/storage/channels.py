@@ -50,7 +50,7 @@ class Channels:
 
 
 async def _cumulative(connection: Connection, numbers: Collection[int]) -> dict[int, Channel]:
-    cursor = await connection.execute(QUERIES["settling_channels"], [binary.array(numbers)])
+    cursor = await connection.execute(QUERIES["settling_channels"], [binary.ints(list(numbers))])
     versions: dict[int, list[Version]] = defaultdict(list)
     zones: dict[int, Calendar] = {}
     for channel, timezone, decimals, valid_from, ratio, capacity, quantum, digits, interval_s in await cursor.fetchall():
@@ -60,7 +60,7 @@ async def _cumulative(connection: Connection, numbers: Collection[int]) -> dict[
 
 
 async def _exchanges(connection: Connection, channels: Collection[int]) -> dict[int, list[Exchange]]:
-    cursor = await connection.execute(QUERIES["settling_exchanges"], [binary.array(channels)])
+    cursor = await connection.execute(QUERIES["settling_exchanges"], [binary.ints(list(channels))])
     found: dict[int, list[Exchange]] = defaultdict(list)
     for channel, *exchange in await cursor.fetchall():
         found[channel].append(Exchange(*exchange))

@@ -46,7 +46,7 @@ class Wanted:
 async def affect(connection: Connection, marked: Iterable[tuple[int, Day]], now: datetime, media: Sequence[str]) -> None:
     """Note whose days changed: those of changed and marked channels, and of regions whose day has just ended."""
     days = list(marked)
-    parameters = {"channel": binary.array(channel for channel, _ in days), "day": _dates(day for _, day in days)}
+    parameters = {"channel": binary.ints([channel for channel, _ in days]), "day": _dates(day for _, day in days)}
     await connection.execute(QUERIES["affect_institutions"], parameters)
     cursor = await connection.execute(QUERIES["due_ticks"], {"now": now})
     for region, day in await cursor.fetchall():
@@ -87,7 +87,7 @@ async def denominators(connection: Connection, institutions: Iterable[int]) -> d
 
 async def standings_before(connection: Connection, wanted: Sequence[Wanted]) -> dict[int, Standing]:
     """The last standing before each fold's first day, by position."""
-    parameters = {**_keys(wanted), "position": binary.array(range(len(wanted)))}
+    parameters = {**_keys(wanted), "position": binary.ints(range(len(wanted)))}
     cursor = await connection.execute(QUERIES["standings_before"], parameters)
     return {position: _standing(*row) for position, *row in await cursor.fetchall()}
 
@@ -109,8 +109,8 @@ def _standing(
 async def expected_before(connection: Connection, wanted: Sequence[tuple[int, Wanted, Day]]) -> dict[int, int]:
     """Microseconds expected of the main meters from each period's begin to a day, by position."""
     parameters = {
-        "position": binary.array(position for position, _, _ in wanted),
-        "institution": binary.array(one.affected.institution for _, one, _ in wanted),
+        "position": binary.ints([position for position, _, _ in wanted]),
+        "institution": binary.ints([one.affected.institution for _, one, _ in wanted]),
         "medium": binary.texts(one.affected.medium for _, one, _ in wanted),
         "from": _dates(one.period[0] for _, one, _ in wanted),
         "until": _dates(day for _, _, day in wanted),
@@ -123,8 +123,8 @@ async def expected_before(connection: Connection, wanted: Sequence[tuple[int, Wa
 async def days(connection: Connection, wanted: Sequence[Wanted], firsts: Sequence[Day]) -> dict[int, list[DayOfPeriod]]:
     """What each fold's days add, by position; a month knows more than its days, a year more than its months."""
     parameters = {
-        "position": binary.array(range(len(wanted))),
-        "institution": binary.array(one.affected.institution for one in wanted),
+        "position": binary.ints(range(len(wanted))),
+        "institution": binary.ints([one.affected.institution for one in wanted]),
         "medium": binary.texts(one.affected.medium for one in wanted),
         "from": _dates(firsts),
         "until": _dates(one.until for one in wanted),
@@ -154,8 +154,8 @@ async def deductions(
 ) -> dict[int, dict[Day, Deducted]]:
     """What is taken off on each fold's days, by position; all that lies before the first day is summed on the day before it."""
     parameters = {
-        "position": binary.array(range(len(wanted))),
-        "institution": binary.array(one.affected.institution for one in wanted),
+        "position": binary.ints(range(len(wanted))),
+        "institution": binary.ints([one.affected.institution for one in wanted]),
         "medium": binary.texts(one.affected.medium for one in wanted),
         "excludes": binary.texts(basis.excludes for basis in bases),
         "begins": _dates(one.period[0] for one in wanted),
@@ -187,7 +187,7 @@ async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, li
 
 def _keys(wanted: Sequence[Wanted]) -> dict[str, Any]:
     return {
-        "institution": binary.array(one.affected.institution for one in wanted),
+        "institution": binary.ints([one.affected.institution for one in wanted]),
         "indicator": binary.texts(one.indicator for one in wanted),
         "period_kind": binary.texts(one.period_kind for one in wanted),
         "period_start": _dates(one.period[0] for one in wanted),

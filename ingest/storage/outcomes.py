@@ -3,32 +3,30 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
-from ingest.messages import Assessed, Outcome, SessionRow
+from ingest.messages import Assessed, Outcome, Row, SessionRow
+from ingest.metering.calendar import Instant
 
-Key = tuple[int, int]
+Key = tuple[int, Instant]
+"""Channel and instant."""
 
 
 def outcomes(
     batch: Sequence[Assessed],
-    stored: dict[Key, int],
-    disputed: set[tuple[int, int, int]],
+    new: set[Row],
+    disputed: set[tuple[int, Instant, int]],
     new_sessions: set[SessionRow],
 ) -> list[Outcome]:
-    """Each message's outcome, in order; the first that brings a value is the one that stored it."""
+    """Each message's outcome, in order; the first that brings a row is the one that stored it. Uses up the sets."""
     decided = []
     for assessed in batch:
-        kept = duplicates = disputes = 0
-        for row in assessed.rows:
-            key = row[:2]
-            if stored.get(key) == row.value:
-                del stored[key]
-                kept += 1
-            elif disputed and row[:3] in disputed:
-                disputed.discard(row[:3])
-                disputes += 1
-            else:
-                duplicates += 1
-        decided.append(_outcome(assessed, new_sessions, kept, duplicates, disputes))
+        before = len(new)
+        new.difference_update(assessed.rows)
+        kept = before - len(new)
+        disputes = len(disputed)
+        if disputed and kept < len(assessed.rows):
+            disputed.difference_update([row[:3] for row in assessed.rows])
+        disputes -= len(disputed)
+        decided.append(_outcome(assessed, new_sessions, kept, len(assessed.rows) - kept - disputes, disputes))
     return decided
 
 

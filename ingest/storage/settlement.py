@@ -73,7 +73,7 @@ async def raw_kept_since(connection: Connection) -> Instant | None:
 
 async def newest_states(connection: Connection, channels: Iterable[int]) -> dict[int, tuple[Day, State]]:
     """The last state of each channel."""
-    cursor = await connection.execute(QUERIES["newest_states"], [binary.array(channels)])
+    cursor = await connection.execute(QUERIES["newest_states"], [binary.ints(list(channels))])
     return {row[0]: (row[1].toordinal(), _state(row)) for row in await cursor.fetchall()}
 
 
@@ -108,7 +108,7 @@ async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | N
     begins = [MIN_READ_AT if begin is None else begin for begin, _ in spans.values()]
     ends = [end for _, end in spans.values()]
     parameters = {
-        "channel": binary.array(spans), "from": binary.array(begins), "until": binary.array(ends),
+        "channel": binary.ints(list(spans)), "from": binary.bigint_array(begins), "until": binary.bigint_array(ends),
         "earliest": moment(min(begins, default=MIN_READ_AT)), "latest": moment(max(ends, default=MIN_READ_AT)),
     }  # fmt: skip
     cursor = await connection.execute(QUERIES["settling_readings"], parameters, binary=True)

@@ -1,7 +1,7 @@
 """One batch of assessed messages -> one transaction -> the outcome of each.
 
-COPY straight into the hypertable is the transaction's first write. Where a key is there already the batch is done again through a
-staging table, and so are the next batches for a while: redeliveries come in runs.
+COPY straight into the hypertable is the transaction's first write. Where a key is there already the batch is done again, its keys
+looked up first, and so are the next batches for a while: redeliveries come in runs.
 """
 
 import asyncio
@@ -9,24 +9,24 @@ import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
 
 from ingest.errors import Refused, Unavailable
 from ingest.messages import Assessed, Message, Outcome, Row, SessionRow
-from ingest.metering.calendar import HOUR_US, instant, moment
+from ingest.metering.calendar import instant, moment
 from ingest.settings import DatabaseSettings
-from ingest.storage import binary
+from ingest.storage import marking, readings
 from ingest.storage.connection import Connection, connect, is_worlds, unavailable
 from ingest.storage.outcomes import Key, outcomes, outcomes_of_new
 from ingest.storage.queries import QUERIES
+from ingest.storage.readings import CHANNEL, READ_AT
 
-STAGED_BATCHES: Final = 20
-"""After a batch with known keys so many go through the staging table at once."""
+WARY_BATCHES: Final = 20
+"""After a batch with known keys so many are looked up first."""
 
-CHUNK_US: Final = 7 * 24 * HOUR_US
-"""Length of a chunk of readings (migration 0002)."""
+KEY: Final = itemgetter(0, 1)
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Writer:
         """Nothing is opened yet."""
         self._settings = settings
         self._connection: Connection | None = None
-        self._staged_left = 0
+        self._wary_batches = 0
 
     async def write(self, batch: Sequence[Assessed]) -> list[Outcome]:
         """Commit a batch and say what became of each message.
@@ -58,10 +58,10 @@ class Writer:
         if connection is not None:
             await connection.close()
 
-    async def write_staged(self, connection: Connection, batch: Sequence[Assessed]) -> list[Outcome]:
-        """Write a batch inside a transaction that must not be rolled back to try again: through the staging table at once."""
-        self._staged_left = max(self._staged_left, 1)
-        return await self._write(connection, batch)
+    async def write_within(self, connection: Connection, batch: Sequence[Assessed]) -> list[Outcome]:
+        """Write a batch as part of a transaction that must not be rolled back to try again."""
+        rows = rows_in_order(batch)
+        return await self._write_looking(connection, batch, rows, first_of_each_key(rows))
 
     async def in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work(connection)` and commit; any fault closes the connection, whose state nobody can know then.
@@ -87,100 +87,84 @@ class Writer:
     async def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = await connect(self._settings)
-            await self._connection.execute(QUERIES["create_staging"])
+            await self._connection.execute(QUERIES["set_up_writer"])
             await self._connection.commit()
         return self._connection
 
     async def _write(self, connection: Connection, batch: Sequence[Assessed]) -> list[Outcome]:
-        rows = sorted([row for assessed in batch for row in assessed.rows])
-        if self._staged_left == 0 and await self._copied_as_new(connection, rows):
+        rows = rows_in_order(batch)
+        first = first_of_each_key(rows)
+        if self._wary_batches:
+            self._wary_batches -= 1
+        elif (mark := await self._copied_as_new(connection, first)) is not None:
+            if first is not rows:
+                return await _keep_known(connection, batch, _apart(rows, first, {}, first))
             new_sessions = await _keep_the_rest(connection, batch)
-            await _mark(connection, rows)
+            await _mark(connection, mark)
             return outcomes_of_new(batch, new_sessions)
-        return await self._write_with_known(connection, batch, rows)
+        return await self._write_looking(connection, batch, rows, first)
 
-    async def _copied_as_new(self, connection: Connection, rows: list[Row]) -> bool:
-        """Store rows in key order; False, and nothing stored, where a key comes twice or is there already."""
-        if not rows:
-            return True
-        channels, instants, *_ = zip(*rows, strict=True)
-        if len(set(zip(channels, instants, strict=True))) < len(rows):
-            return False
+    async def _copied_as_new(self, connection: Connection, first: Sequence[Row]) -> marking.Mark | None:
+        """Store rows of distinct keys; returns their mark, or None, and nothing is stored, where a key is there already."""
+        if not first:
+            return marking.NOTHING
         try:
-            await _copy(connection, "copy_readings", _in_lock_order(rows))
+            return await readings.copy(connection, first, lambda: marking.mark(first))
         except psycopg.errors.UniqueViolation:
             await connection.rollback()
-            self._staged_left = STAGED_BATCHES
-            return False
-        return True
+            self._wary_batches = WARY_BATCHES
+            return None
 
-    async def _write_with_known(self, connection: Connection, batch: Sequence[Assessed], rows: list[Row]) -> list[Outcome]:
-        """Write a batch some of whose keys come twice, or are there already."""
-        rows = list({row[:3]: row for row in rows}.values())
-        first = {(row.channel, row.read_at): row for row in reversed(rows)}
-        there = await self._store(connection, _in_lock_order(list(reversed(first.values()))))
-        disputed = await _keep_conflicts(connection, rows, first, there)
-        new_sessions = await _keep_the_rest(connection, batch)
-        await _mark(connection, sorted([*(key for key in first if key not in there), *(row[:2] for row in disputed)]))
-        return outcomes(batch, {key: row.value for key, row in first.items() if key not in there}, disputed, new_sessions)
-
-    async def _store(self, connection: Connection, rows: list[Row]) -> dict[Key, int]:
-        """Insert rows of distinct keys; returns the stored values of those keys that were there already."""
-        if not rows:
-            return {}
-        if self._staged_left == 0:
-            try:
-                await _copy(connection, "copy_readings", rows)
-            except psycopg.errors.UniqueViolation:
-                await connection.rollback()
-                self._staged_left = STAGED_BATCHES
-            else:
-                return {}
-        self._staged_left -= 1
-        await _copy(connection, "copy_staged", rows)
-        cursor = await connection.execute(QUERIES["insert_staged"])
-        keys = await cursor.fetchall()
-        return await _stored_values(connection, keys) if keys else {}
+    async def _write_looking(
+        self, connection: Connection, batch: Sequence[Assessed], rows: Sequence[Row], first: Sequence[Row]
+    ) -> list[Outcome]:
+        """Write a batch of whose keys some may be there already."""
+        apart = await readings.copy_missing(connection, first, lambda new, there: _apart(rows, first, there, new))
+        if len(apart.new) < len(first):
+            self._wary_batches = WARY_BATCHES
+        return await _keep_known(connection, batch, apart)
 
 
-def _in_lock_order(rows: list[Row]) -> list[Row]:
-    """Rows as every worker locks them: COPY fills a hypertable chunk by chunk, within a chunk in key order.
+class Apart(NamedTuple):
+    """Readings of a batch, some of whose keys came twice or were there: what is new, its mark, and other values of stored keys."""
 
-    They come in key order, which within one chunk (nearly always) is all.
+    new: set[Row]
+    mark: marking.Mark
+    others: list[Row]
+
+
+def _apart(rows: Sequence[Row], first: Sequence[Row], there: dict[Key, int], missing: Sequence[Row]) -> Apart:
+    """`first` of each key among rows, what is stored of those keys that were there, and the rows whose keys were not."""
+    new = set(missing)
+    values = there if first is rows else {**{(row[0], row[1]): row[2] for row in first}, **there}
+    others = [row for row in rows if row not in new and row[2] != values[row[0], row[1]]]
+    return Apart(new, marking.mark(missing), others)
+
+
+async def _keep_known(connection: Connection, batch: Sequence[Assessed], apart: Apart) -> list[Outcome]:
+    """Keep all of a batch but its new readings, which are stored."""
+    disputed = await readings.keep_conflicts(connection, apart.others)
+    new_sessions = await _keep_the_rest(connection, batch)
+    mark = marking.mark(sorted([*map(KEY, apart.new), *map(KEY, disputed)])) if disputed else apart.mark
+    await _mark(connection, mark)
+    return outcomes(batch, apart.new, disputed, new_sessions)
+
+
+def rows_in_order(batch: Sequence[Assessed]) -> list[Row]:
+    """The readings of a batch in key order; of those with one key, the one that came first is first.
+
+    Measured, 10,000 readings whose instants rise and whose channels do not: 0.06 µs a reading, compared as rows 0.18 µs.
     """
-    instants = [row[1] for row in rows]
-    if instants and min(instants) // CHUNK_US != max(instants) // CHUNK_US:
-        return sorted(rows, key=lambda row: row.read_at // CHUNK_US)  # stable: key order stays within a chunk
-    return rows
+    return sorted(sorted([row for assessed in batch for row in assessed.rows], key=READ_AT), key=CHANNEL)
 
 
-async def _copy(connection: Connection, query: str, rows: list[Row]) -> None:
-    async with connection.cursor() as cursor, cursor.copy(QUERIES[query]) as copy:
-        await copy.write(binary.readings(rows))
-
-
-async def _stored_values(connection: Connection, keys: list[tuple[Any, ...]]) -> dict[Key, int]:
-    keys.sort()
-    parameters = {"channel": [key[0] for key in keys], "read_at": [key[1] for key in keys]}
-    cursor = await connection.execute(QUERIES["stored_values"], parameters)
-    return {(channel, instant(read_at)): value for channel, read_at, value in await cursor.fetchall()}
-
-
-async def _keep_conflicts(
-    connection: Connection, rows: list[Row], first: dict[Key, Row], there: dict[Key, int]
-) -> set[tuple[int, int, int]]:
-    """Keep every other value seen under a stored key; returns those that were not kept before."""
-    others = [row for row in rows if row.value != there.get(row[:2], first[row[:2]].value)]
-    if not others:
-        return set()
-    parameters = {
-        "channel": [row.channel for row in others],
-        "read_at": [moment(row.read_at) for row in others],
-        "value": [row.value for row in others],
-        "received_at": [moment(row.received_at) for row in others],
-    }
-    cursor = await connection.execute(QUERIES["insert_conflicts"], parameters)
-    return {(channel, instant(read_at), value) for channel, read_at, value in await cursor.fetchall()}
+def first_of_each_key(rows: Sequence[Row]) -> Sequence[Row]:
+    """Rows in key order without those of a key that came before; the very same rows where no key comes twice."""
+    if len(set(map(CHANNEL, rows))) == len(rows) or len(set(map(KEY, rows))) == len(rows):
+        return rows
+    keys = list(map(KEY, rows))
+    first = dict(zip(reversed(keys), reversed(rows), strict=True))
+    return list(reversed(first.values()))
 
 
 async def _keep_the_rest(connection: Connection, batch: Sequence[Assessed]) -> set[SessionRow]:
@@ -237,33 +221,18 @@ def quarantine_key(message: Message) -> bytes:
     return hashlib.sha256(message.topic.encode() + b"\0" + message.payload).digest()
 
 
-async def _mark(connection: Connection, keys: Sequence[tuple[int, ...]]) -> None:
-    """Say which channel-hours changed, from which instant to which, in one row. `keys` begin with channel and instant, in order."""
-    if not keys:
-        return
-    instants = [key[1] for key in keys]
-    hours = [(key[0], key[1] // HOUR_US) for key in keys]
-    until = dict(zip(hours, instants, strict=True))
-    since = dict(zip(reversed(hours), reversed(instants), strict=True))
-    parameters = {
-        "channel": binary.array(channel for channel, _ in until),
-        "utc_hour": binary.array(hour for _, hour in until),
-        "from_us": binary.array(map(since.__getitem__, until)),
-        "until_us": binary.array(until.values()),
-    }
-    await connection.execute(QUERIES["insert_mark"], parameters)
+async def _mark(connection: Connection, mark: marking.Mark) -> None:
+    if mark != marking.NOTHING:
+        await connection.execute(QUERIES["insert_mark"], mark)
 
 
 async def _probe(connection: Connection) -> None:
     """Channel 0 is nobody's; the reading never outlives its savepoint."""
     now = instant(datetime.now(UTC))
     await connection.execute("SAVEPOINT probe")
-    await _copy(connection, "copy_readings", [Row(0, now, 0, now)])
-    await _copy(connection, "copy_staged", [Row(0, now, 0, now)])
-    await connection.execute(QUERIES["insert_staged"])
-    at = moment(now)
-    await connection.execute(QUERIES["insert_conflicts"], {"channel": [0], "read_at": [at], "value": [0], "received_at": [at]})
-    await connection.execute(QUERIES["insert_session"], (0, "probe", 1, at, 0, None, None, None, at))
+    await readings.copy_missing(connection, [Row(0, now, 0, now)], lambda *_: None)
+    await readings.keep_conflicts(connection, [Row(0, now, 0, now)])
+    await connection.execute(QUERIES["insert_session"], (0, "probe", 1, moment(now), 0, None, None, None, moment(now)))
     await connection.execute(QUERIES["probe_quarantine"])
     await connection.execute("ROLLBACK TO SAVEPOINT probe")
-    await connection.execute(QUERIES["insert_mark"], dict.fromkeys(("channel", "utc_hour", "from_us", "until_us"), "{}"))
+    await connection.execute(QUERIES["insert_mark"], marking.NOTHING)

@@ -134,4 +134,5 @@ INSTEAD: Final = (
     Instead("runbook.md", r"curl .*127\.0\.0\.1:909[03]/.*", "of Prometheus and Alertmanager; test_alert_delivery.py has them"),
     Instead("runbook.md", COMPOSE, "needs a container engine", is_composed),
     Instead("runbook.md", r"systemctl .*|timedatectl|chronyc tracking", "needs systemd, and chrony"),
+    Instead("vee.md", r"python -m benchmarks\..*", "takes minutes", is_asked_for_help),
 )  # fmt: skip

@@ -72,6 +72,11 @@ def test_every_page_that_is_prepared_has_commands() -> None:
     assert languages == {"sh", "console", "text", "sql", "promql", *SAMPLES}
     assert [] == [page for page, path in PAGES.items() for block in blocks(path)
                   if block.language == "text" and re.search(r"^(\$ |meterwarden )", block.text, re.MULTILINE)]  # fmt: skip
+    assert [] == [
+        page
+        for page, path in PAGES.items()
+        if re.search(r"^    (meterwarden|python|make|docker|sudo|curl|psql) ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
 
 
 async def test_every_query_runs_as_the_reader(database: Database) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from click.testing import CliRunner
 
 from ingest.cli import main
-from ingest.messages import Assessed, Message, Row
+from ingest.messages import Assessed, Message, Row, SessionRow
 from ingest.metering.calendar import HOUR_US, instant
+from ingest.metering.sessions import Statement
+from ingest.metering.vee.view import DAY_US
 from ingest.storage.rebuild import forget_and_mark
 from ingest.storage.writer import Writer
 from tests.databases import Database
@@ -204,6 +207,70 @@ async def test_a_meter_that_is_not_in_force_need_not_be_heard(database: Database
     await settle_all(database, now=NOW)
 
     assert [("E2",)] == await database.rows("SELECT meter FROM meterwarden.finding WHERE rule = 'never_heard'")
+
+
+async def test_a_charger_whose_sessions_came_was_heard(database: Database, tmp_path: Path) -> None:
+    """One that sends sessions and no readings is no meter never heard; the one beside it, of which nothing came, is."""
+    meters = [meter("C1", medium="charger"), meter("C2", medium="charger")]
+    await import_files(database, write_files(tmp_path, meters=meters))
+    await database.run("UPDATE metering.meter SET registered_at = '2026-09-30 16:00+00'")
+    number = (await database.rows("SELECT meter FROM metering.meter WHERE code = 'C1'"))[0][0]
+    begins = START + 40 * DAY_US
+    session = SessionRow(number, "s-1", 1, *Statement(begins, 0, begins + HOUR_US, 20_000, 20_000), begins + HOUR_US)
+    writer = Writer(database.settings)
+    await writer.write([Assessed(Message("t", b"", 1, False, 1, 1, START), sessions=[session])])
+    await writer.close()
+    await settle_all(database, now=NOW)
+
+    assert [("C2",)] == await database.rows("SELECT meter FROM meterwarden.finding WHERE rule = 'never_heard'")
+
+
+@pytest.mark.parametrize(("times", "severities"), [(1, []), (3, ["critical"])])
+async def test_chargers_are_among_the_meters_behind_a_meter(
+    database: Database, tmp_path: Path, times: int, severities: list[str]
+) -> None:
+    """A charger that was half of a building rests for a week: nothing is unseen. One that counts threefold is found."""
+    meters = [meter("E1"), meter("E2", role="sub", parent="E1"), meter("C1", medium="charger", role="sub", parent="E1")]
+    await import_files(database, write_files(tmp_path, meters=meters))
+    of = {path.split("/")[2]: channel for path, channel in (await channels(database)).items() if path.endswith("energy_import_kwh")}
+    whole = hourly(of["E1"])
+    rests = START + (DAYS - 8) * DAY_US
+    shared = [(at, value // 2 if times > 1 or at < rests else 0) for (_, at, value) in advances(whole)]
+    counted = [(at, value * (times if at > rests else 1)) for at, value in shared]
+    await store(database, whole + registered(of["C1"], counted))
+    await store(
+        database,
+        registered(of["E2"], [(at, value - part) for (_, at, value), (_, part) in zip(advances(whole), shared, strict=True)]),
+    )
+    await settle_all(database, now=NOW)
+
+    assert severities == [
+        row[0] for row in await database.rows("SELECT severity FROM meterwarden.finding WHERE rule = 'sum_of_children'")
+    ]
+
+
+async def test_a_check_meter_stands_behind_the_roof_of_the_meter_it_checks(database: Database, tmp_path: Path) -> None:
+    """A day without a night at which neither moves is the sun's, of both; of a meter without a roof it is a finding."""
+    roof = "energy_import_kwh energy_export_kwh"
+    meters = [meter("E1", registers=roof), meter("E2", role="check", parent="E1"), meter("E3")]
+    await import_files(database, write_files(tmp_path, meters=meters))
+    for path, channel in (await channels(database)).items():
+        if path.endswith("energy_import_kwh"):
+            await store(database, hourly(channel, still=range(45 * 24 + 5, 45 * 24 + 20)))
+    await settle_all(database, now=NOW)
+
+    assert [("E3",)] == await database.rows("SELECT meter FROM meterwarden.finding WHERE rule = 'zero_run'")
+
+
+def advances(readings: list[Reading]) -> list[Reading]:
+    """What a register advanced by up to each reading."""
+    return [(channel, at, value - before) for (_, _, before), (channel, at, value) in pairwise(readings)]
+
+
+def registered(channel: int, advanced: list[tuple[int, int]]) -> list[Reading]:
+    """The readings of a register that advances so."""
+    values = accumulate((value for _, value in advanced), initial=0)
+    return [(channel, at, value) for (at, _), value in zip(advanced, islice(values, 1, None), strict=True)]
 
 
 async def test_commands_say_what_is_wrong(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

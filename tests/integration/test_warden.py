@@ -87,7 +87,7 @@ async def test_a_meter_registered_while_its_readings_are_being_quarantined_gets_
     warden = warden_of(database, before)
 
     async def quarantine_slowly(connection: Any) -> None:
-        await late.write_staged(connection, decided(before, 1))
+        await late.write_within(connection, decided(before, 1))
         await writer.write(decided(before, 2))  # a higher number, committed earlier
         warden.present.registry = await register(database, tmp_path, "E0", "E1")
         await warden.replay_waiting(writer)

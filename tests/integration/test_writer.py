@@ -27,11 +27,14 @@ from ingest.stack import Stack
 from ingest.storage import migrate as migrations
 from ingest.storage.bootstrap import ROLES, bootstrap
 from ingest.storage.connection import Connection
+from ingest.storage.marking import mark
 from ingest.storage.migrate import MigrationFault, migrate
+from ingest.storage.outcomes import Key
 from ingest.storage.quarantine.replay import EVERYTHING, replay, waiting
 from ingest.storage.queries import QUERIES
+from ingest.storage.readings import by_chunk, keys_to_look_up, stored_values
 from ingest.storage.registry import load_registry
-from ingest.storage.writer import STAGED_BATCHES, Writer, quarantine_key
+from ingest.storage.writer import WARY_BATCHES, Writer, quarantine_key
 from tests.databases import Database
 from tests.registries import import_files, institution, meter, write_files
 
@@ -51,10 +54,10 @@ async def writer(database: Database) -> AsyncIterator[Writer]:
     await found.close()
 
 
-@pytest.fixture(params=["copied", "staged"])
+@pytest.fixture(params=["copied", "looked up"])
 async def either(request: pytest.FixtureRequest, writer: Writer) -> Writer:
-    """A writer on each of its two paths: straight into the hypertable, and through the staging table."""
-    if request.param == "staged":
+    """A writer on each of its two paths: straight into the hypertable, and after a look for keys that are there."""
+    if request.param == "looked up":
         await writer.write([said((99, 0, 1))])
         await writer.write([said((99, 0, 1))])
     return writer
@@ -82,7 +85,7 @@ async def written(writer: Writer, *batch: Assessed) -> list[tuple[str, int, int,
 
 
 async def readings(database: Database) -> list[Given]:
-    """Every stored reading but the one that puts a writer on the staging path."""
+    """Every stored reading but the one that makes a writer look first."""
     rows = await database.rows("SELECT channel, read_at, value FROM metering.reading WHERE channel <> 99 ORDER BY 1, 2")
     return [(channel, (instant(at) - START) // HOUR_US, value) for channel, at, value in rows]
 
@@ -150,6 +153,19 @@ async def test_two_values_for_one_key_within_a_batch_are_a_dispute(database: Dat
     assert [(1, 0, 11)] == await conflicts(database)
 
 
+async def test_of_two_values_in_one_batch_the_one_that_came_first_is_stored(database: Database, either: Writer) -> None:
+    """As it would be in two batches, whichever is greater, and in one message too."""
+    assert [("stored", 1, 0, 1), ("stored", 0, 0, 1)] == await written(either, said((1, 0, 11), (1, 0, 12)), said((1, 0, 10)))
+    assert ([(1, 0, 11)], [(1, 0, 10), (1, 0, 12)]) == (await readings(database), await conflicts(database))
+
+
+async def test_a_dispute_over_a_stored_zero_is_one(database: Database, either: Writer) -> None:
+    """A register that stands at nothing is a value as any other."""
+    await written(either, said((1, 0, 0)))
+    assert [("stored", 1, 0, 1), ("duplicate", 0, 1, 0)] == await written(either, said((1, 0, 5), (2, 0, 0)), said((1, 0, 0)))
+    assert ([(1, 0, 0), (2, 0, 0)], [(1, 0, 5)]) == (await readings(database), await conflicts(database))
+
+
 async def test_a_rejected_message_is_rejected_whatever_became_of_its_good_readings(database: Database, either: Writer) -> None:
     """The message is kept, its good readings are stored, and counted as readings."""
     outcomes = await written(either, rejected(b"a", (1, 0, 10)), rejected(b"b", (1, 0, 10)), rejected(b"c"))
@@ -157,15 +173,15 @@ async def test_a_rejected_message_is_rejected_whatever_became_of_its_good_readin
     assert [(1, 0, 10)] == await readings(database)
 
 
-async def test_known_keys_send_the_next_batches_through_the_staging_table_and_then_no_more(
+async def test_known_keys_make_the_writer_look_first_in_the_next_batches_and_then_no_more(
     database: Database, writer: Writer
 ) -> None:
-    """Both paths store the same, whichever is taken: through all the staged batches, and beyond them."""
+    """Both paths store the same, whichever is taken: through all the wary batches, and beyond them."""
     await writer.write([said((1, 0, 0))])
-    for hour in range(1, STAGED_BATCHES + 3):
+    for hour in range(1, WARY_BATCHES + 3):
         assert [("stored", 1, 1, 0)] == await written(writer, said((1, hour - 1, hour - 1), (1, hour, hour)))
         assert [("stored", 1, 0, 0)] == await written(writer, said((2, hour, hour)))
-    assert [(1, hour, hour) for hour in range(STAGED_BATCHES + 3)] == (await readings(database))[: STAGED_BATCHES + 3]
+    assert [(1, hour, hour) for hour in range(WARY_BATCHES + 3)] == (await readings(database))[: WARY_BATCHES + 3]
 
 
 async def test_the_extremes_of_a_register_and_of_time_are_stored_exactly(database: Database, either: Writer) -> None:
@@ -316,8 +332,48 @@ async def test_two_writers_with_overlapping_keys_lose_nothing_and_store_each_key
     assert 3 * len(keys) == sum(o.stored + o.duplicate + o.disputed for o in outcomes)
 
 
-async def test_stored_values_are_found_by_index_and_no_chunk_is_read_through(database: Database) -> None:
-    """With many rows over several chunks the look-up stays a look-up: one index access a key, no sequential scan."""
+async def test_a_key_that_another_worker_commits_after_the_look_is_no_reason_to_fail(
+    database: Database, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COPY meets it, the next look finds it; what the transaction did before stays."""
+    other, late = Writer(database.settings), [said((1, 0, 10), (2, 1, 7))]
+
+    async def overtaken(connection: Connection, rows: Sequence[Row]) -> dict[Key, int]:
+        found = await stored_values(connection, rows)
+        if late:
+            await other.write([late.pop()])
+        return found
+
+    monkeypatch.setattr("ingest.storage.readings.stored_values", overtaken)
+
+    async def write(connection: Connection) -> list[Outcome]:
+        await connection.execute(QUERIES["insert_mark"], mark([(9, START)]))
+        return await writer.write_within(connection, [said((1, 0, 10), (2, 0, 5)), said((2, 1, 8))])
+
+    assert [("stored", 1, 1, 0), ("stored", 0, 0, 1)] == await writer.in_transaction(write)
+    await other.close()
+    assert [(1, 0, 10), (2, 0, 5), (2, 1, 7)] == await readings(database)
+    assert [(2, 1, 8)] == await conflicts(database)
+    assert [[(9, 0)], [(1, 0), (2, 1)], [(2, 0), (2, 1)]] == await marks(database)
+
+
+async def test_where_look_and_index_never_agree_the_message_is_refused(
+    database: Database, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a damaged index would have it: tried a few times, then left to isolation, which puts it into quarantine."""
+    await writer.write([said((1, 0, 10))])
+
+    async def nothing(_connection: Connection, _rows: Sequence[Row]) -> dict[Key, int]:
+        return {}
+
+    monkeypatch.setattr("ingest.storage.readings.stored_values", nothing)
+    outcomes = await persist(writer, [said((2, 0, 5)), said((1, 0, 10)), said((3, 0, 6))], Metrics(CollectorRegistry()))
+    assert ["stored", "rejected", "stored"] == [outcome.message for outcome in outcomes]
+    assert [(1, 0, 10), (2, 0, 5), (3, 0, 6)] == await readings(database)
+
+
+async def test_stored_values_are_found_by_index_and_no_chunk_is_read_through(database: Database, writer: Writer) -> None:
+    """With many rows over several chunks the look-up stays a look-up: one index access a key, in its own chunk alone."""
     await database.run(
         """INSERT INTO metering.reading (read_at, value, received_at, channel)
            SELECT '2026-01-01Z'::timestamptz + hour * interval '1 hour', hour, now(), channel
@@ -326,19 +382,25 @@ async def test_stored_values_are_found_by_index_and_no_chunk_is_read_through(dat
     await database.run("ANALYZE metering.reading")
     chunks = await database.rows("SELECT FROM timescaledb_information.chunks WHERE hypertable_name = 'reading'")
     assert len(chunks) >= 8
-    instants = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(0, 1344, 34)]
-    keys = [(channel, at) for channel in range(1, 51) for at in instants]
-    parameters = {"channel": [channel for channel, _ in keys], "read_at": [at for _, at in keys]}
-    async with await psycopg.AsyncConnection.connect(database.writer_url) as connection:
-        explain = sql.SQL("EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, FORMAT JSON) ") + sql.SQL(QUERIES["stored_values"])
-        plan = (await (await connection.execute(explain, parameters)).fetchall())[0][0][0]["Plan"]
-        assert len(keys) == len(await (await connection.execute(QUERIES["stored_values"], parameters)).fetchall())
-    nodes = list(plan_nodes(plan))
-    on_chunks = [node for node in nodes if str(node.get("Relation Name", "")).startswith("_hyper_")]
-    assert on_chunks
-    assert {"Index Scan", "Index Only Scan"} >= {node["Node Type"] for node in on_chunks}, nodes
-    touched = sum(node["Actual Rows"] * node["Actual Loops"] for node in on_chunks)
-    assert touched <= len(keys), "more rows were read than asked for"
+    begin = instant(datetime(2026, 1, 1, tzinfo=UTC))
+    rows = [Row(channel, begin + hour * HOUR_US, 0, 0) for channel in range(1, 51) for hour in range(0, 1344, 34)]
+    explain = sql.SQL("EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, FORMAT JSON) ") + sql.SQL(QUERIES["stored_values"])
+
+    async def look(connection: Connection) -> list[dict[str, Any]]:
+        assert {row[:2]: (row.read_at - begin) // HOUR_US for row in rows} == await stored_values(connection, rows)
+        prepared = await (await connection.execute("SELECT statement FROM pg_prepared_statements")).fetchall()
+        assert not [statement for (statement,) in prepared if "ORDINALITY" in statement], "planned for any instants, of any chunk"
+        within = [keys_to_look_up(some) for some in by_chunk(rows)]
+        return [(await (await connection.execute(explain, keys)).fetchall())[0][0][0]["Plan"] for keys in within]
+
+    plans = [list(plan_nodes(plan)) for plan in await writer.in_transaction(look)]
+    assert len(plans) >= 8
+    on_chunks = [[node for node in nodes if str(node.get("Relation Name", "")).startswith("_hyper_")] for nodes in plans]
+    assert {1} == set(map(len, on_chunks)), "a chunk beside the one that was asked for"
+    assert {"Index Scan", "Index Only Scan"} >= {node["Node Type"] for (node,) in on_chunks}, plans
+    assert not [node for nodes in plans for node in nodes if node.get("Custom Plan Provider") == "ChunkAppend"]
+    touched = sum(node["Actual Rows"] * node["Actual Loops"] for (node,) in on_chunks)
+    assert touched <= len(rows), "more rows were read than asked for"
 
 
 def plan_nodes(plan: dict[str, Any]) -> Iterable[dict[str, Any]]:
@@ -425,7 +487,7 @@ async def test_the_reader_sees_every_view_and_no_table_behind_them(database: Dat
 async def test_a_bootstrapped_database_is_open_to_the_three_roles_only_and_the_reader_makes_nothing_in_it(
     stack: Stack, database: Database
 ) -> None:
-    """The writer needs a staging table of its own; the reader gets not even a temporary one, and others do not get in."""
+    """The writer needs temporary tables; the reader gets not even a temporary one, and others do not get in."""
     name, outsider = f"test_{secrets.token_hex(4)}", f"outsider_{secrets.token_hex(4)}"
     urls = dict(zip(ROLES, (database.owner_url, database.writer_url, database.reader_url), strict=True))
     await bootstrap(stack.postgres.url(), name, {role: str(conninfo_to_dict(url)["password"]) for role, url in urls.items()})

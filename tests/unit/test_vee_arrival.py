@@ -1,6 +1,7 @@
 """Rules about what arrives and how it fits: clocks, silences, intervals, sums, scale, water at night, jumps."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -95,8 +96,31 @@ def test_sum_of_children() -> None:
 
     assert found("sum_of_children", replace(whole, children=[half])) is None
     assert found("sum_of_children", replace(whole, children=[more])).severity is Severity.CRITICAL
-    assert found("sum_of_children", replace(whole, children=[less])).evidence["gap_share"] == pytest.approx(0.875, abs=0.01)
+    assert found("sum_of_children", replace(whole, children=[less])).evidence["unseen_a_day"] == pytest.approx(168, abs=3)
     assert found("sum_of_children", replace(whole, facts=(facts(exports=True),), children=[more])) is None
+
+
+def test_sum_of_children_in_a_week_of_holidays() -> None:
+    """All of a week like Sundays, and the metered part resting more than the rest: its share moves, the unseen amount does not."""
+    unseen = {day: each.amount // 2 for day, each in history().items()}
+    days = history()
+    for day in range(TODAY - 6, TODAY + 1):
+        unseen[day] = unseen[date(2026, 9, 27).toordinal()]
+        days[day] = replace(days[day], amount=unseen[day] + 5 * KWH)
+    part = {day: replace(each, amount=each.amount - unseen[day]) for day, each in days.items()}
+    double = part | {day: replace(part[day], amount=6 * part[day].amount) for day in range(TODAY - 6, TODAY + 1)}
+
+    assert found("sum_of_children", replace(view(days), children=[part])) is None
+    assert found("sum_of_children", replace(view(days), children=[double])).severity is Severity.WARNING
+
+
+def test_sum_of_children_where_all_falls_alike() -> None:
+    """A building that uses a tenth: so does each part, the share that is unseen stays."""
+    days = history()
+    days |= {day: replace(days[day], amount=days[day].amount // 10) for day in range(TODAY - 6, TODAY + 1)}
+    part = {day: replace(each, amount=each.amount // 2) for day, each in days.items()}
+
+    assert found("sum_of_children", replace(view(days), children=[part])) is None
 
 
 @pytest.mark.parametrize("factor", [1000, 1 / 1000])
@@ -107,6 +131,14 @@ def test_unit_slip_of_a_day(factor: float) -> None:
     assert found("unit_slip", slipped).severity is Severity.CRITICAL
     assert found("high_use", slipped) is None
     assert found("unit_slip", replace(slipped, facts=(facts(quantum=1, register="energy_export_kwh"),))) is None
+
+
+def test_a_charger_that_hardly_charged_is_no_unit_slip() -> None:
+    """Somebody plugged in for a minute; a thousand times the usual is one."""
+    charger = facts(quantum=1, medium="charger")
+
+    assert found("unit_slip", view(of=charger, amount=KWH // 4)) is None
+    assert found("unit_slip", view(of=charger, amount=240_000 * KWH)) is not None
 
 
 def test_unit_slip_of_a_value() -> None:
@@ -140,6 +172,15 @@ def test_night_minimum() -> None:
     assert found("night_minimum", view(of=WATER, night_flow=4 * KWH)) is None
     assert found("night_minimum", view(history(night_flow=4 * KWH), of=WATER)) is None
     assert found("night_minimum", view(days)) is None
+
+
+def test_night_minimum_of_a_coarse_display() -> None:
+    """Two display steps more in each of three nights are enough, one is not."""
+    coarse, days = facts(medium="water", register="volume_m3", quantum=1000), history(night_flow=0)
+    for flow, is_found in ((KWH // 2, True), (KWH // 4, False)):
+        leak = days | {day: replace(days[day], night_flow=flow, amount=24 * KWH) for day in range(TODAY - 2, TODAY + 1)}
+        lower = {day: replace(each, amount=24 * KWH) for day, each in leak.items()}
+        assert is_found == (found("night_minimum", view(lower, of=coarse)) is not None)
 
 
 def test_continuous_flow() -> None:

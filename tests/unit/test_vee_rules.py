@@ -75,6 +75,16 @@ def test_a_view_without_any_day_is_quiet() -> None:
     assert [] == names(View(TODAY, (facts(),), {}))
 
 
+def test_a_tariff_that_rests_out_of_its_season_is_no_finding() -> None:
+    """Nor is a silent meter one finding a register; two values for one time are, of a tariff too."""
+    still = {"still_us": 47 * HOUR_US, "amount": 0, "values": 1}
+    tariff = facts(register="energy_import_tariff_1_kwh")
+
+    assert ["zero_run"] == [signal.rule for signal in judge(view(**still))]
+    assert [] == judge(view(of=tariff, **still))
+    assert ["conflict"] == [signal.rule for signal in judge(view(of=tariff, conflicts=1, **still))]
+
+
 def test_rules_say_what_they_are() -> None:
     """Every rule has a sentence for people, at least one severity, and a line in the documentation."""
     page = (ROOT / "docs" / "vee.md").read_text(encoding="utf-8")

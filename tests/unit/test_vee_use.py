@@ -32,6 +32,27 @@ def test_high_use_of_a_base_load_that_has_multiplied() -> None:
     assert found("high_use", view(of=WATER, amount=480 * KWH, night_flow=3 * night)) is None
 
 
+def test_nights_tell_high_use_where_days_differ_wildly() -> None:
+    """Days between 100 and 400 hide a day of 700, even nights do not hide that all of it has tripled; nights as wild do."""
+    days, night = history(), 240 * KWH // 192
+    for number, (day, digest) in enumerate(days.items()):
+        days[day] = replace(digest, amount=[100, 250, 400][number % 3] * KWH)
+    assert found("high_use", view(days, amount=700 * KWH)) is None
+    assert found("high_use", view(days, amount=700 * KWH, night_flow=3 * night)) is not None
+
+    for number, (day, digest) in enumerate(days.items()):
+        days[day] = replace(digest, night_flow=night * [1, 2, 3][number % 3] // 2)
+    assert found("high_use", view(days, amount=700 * KWH, night_flow=3 * night)) is None
+
+
+def test_use_of_a_coarse_display() -> None:
+    """Ten display steps beyond what is usual are enough, nine are not."""
+    assert found("high_use", view(of=facts(quantum=45_000), amount=700 * KWH)) is not None
+    assert found("high_use", view(of=facts(quantum=55_000), amount=700 * KWH)) is None
+    assert found("low_use", view(of=facts(quantum=5_500), amount=5 * KWH)) is not None
+    assert found("low_use", view(of=facts(quantum=7_500), amount=5 * KWH)) is None
+
+
 def test_high_use_needs_more_than_the_usual_spread() -> None:
     """A meter whose days differ wildly by themselves doubles without a finding."""
     days = history()
@@ -42,7 +63,7 @@ def test_high_use_needs_more_than_the_usual_spread() -> None:
 
 
 def test_low_use() -> None:
-    """Less than 0.15 of the quietest weekday, but not zero; neither a charger nor a roof's meter."""
+    """Less than 0.15 of the quietest weekday, but not zero; neither a charger nor, by its day alone, a roof's meter."""
     assert found("low_use", view(amount=10 * KWH)).evidence["amount"] == 10
     assert found("low_use", view(amount=12 * KWH)) is None
     assert found("low_use", view(amount=0)) is None
@@ -70,7 +91,16 @@ def test_low_use_of_a_base_load_that_is_gone() -> None:
     assert found("low_use", view(amount=16 * KWH, night_flow=KWH // 10)).evidence["night_flow_per_hour"] == 0.1
     assert found("low_use", view(amount=25 * KWH, night_flow=KWH // 10)) is None
     assert found("low_use", view(of=WATER, amount=16 * KWH, night_flow=KWH // 10)) is None
+    assert found("low_use", view(of=facts(quantum=700), amount=16 * KWH, night_flow=KWH // 10)) is not None
     assert found("low_use", view(of=facts(quantum=1000), amount=16 * KWH, night_flow=KWH // 10)) is None
+
+
+def test_low_use_behind_a_roof_is_told_from_nights() -> None:
+    """A bright day leaves nothing to import; by night no roof feeds in."""
+    roof = facts(exports=True)
+
+    assert found("low_use", view(of=roof, amount=10 * KWH)) is None
+    assert found("low_use", view(of=roof, amount=10 * KWH, night_flow=KWH // 10)) is not None
 
 
 def test_a_day_that_is_not_full_says_nothing_of_use() -> None:
@@ -100,6 +130,15 @@ def test_zero_run() -> None:
     assert found("zero_run", view(still_us=5 * HOUR_US)) is None
     assert found("zero_run", view(history(still_us=16 * HOUR_US), still_us=20 * HOUR_US)) is None
     assert found("zero_run", view(of=facts(medium="charger"), still_us=40 * HOUR_US)) is None
+
+
+def test_zero_run_behind_a_roof_takes_a_night() -> None:
+    """A bright day stops the register; a day and a night do not. What is fed back rests as long as it likes."""
+    roof = facts(exports=True)
+
+    assert found("zero_run", view(of=roof, still_us=20 * HOUR_US)) is None
+    assert found("zero_run", view(of=roof, still_us=24 * HOUR_US)) is not None
+    assert found("zero_run", view(of=facts(exports=True, register="energy_export_kwh"), still_us=40 * HOUR_US)) is None
 
 
 def test_zero_run_goes_on_for_three_weeks() -> None:
@@ -136,6 +175,7 @@ def test_catch_up() -> None:
     silence = Jump("unallocated", 0, 900_000, 30 * HOUR_US, 900 * KWH)
 
     assert found("catch_up", view(catch_up=once)).evidence["came_at_once"] == 300
+    assert found("catch_up", view(of=facts(exports=True), catch_up=once)) is not None
     assert found("catch_up", view(catch_up=once._replace(advance=110_000))) is None
     assert found("catch_up", view(jumps=(silence,))).evidence["silent_hours"] == 30
     assert found("catch_up", view(jumps=(silence._replace(amount=250 * KWH),))) is None

@@ -15,6 +15,10 @@ class Rule(NamedTuple):
 
     judge: Callable[[View], Found | None]
     severities: tuple[Severity, ...] = (WARNING,)
+    of_tariffs: bool = False
+    """Whether it judges registers of tariffs too. What a meter uses, and whether it is heard, is judged by its total: a tariff
+    rests out of its season (sharp hours are those of the hottest and coldest months), and a silent meter is one finding, not five.
+    """
 
 
 RULES: Final[Mapping[str, Rule]] = {
@@ -31,15 +35,15 @@ RULES: Final[Mapping[str, Rule]] = {
     "never_heard": Rule(arrival.never_heard),
     "missing": Rule(arrival.missing, (INFO,)),
     "interval_change": Rule(arrival.interval, (INFO,)),
-    "conflict": Rule(arrival.conflict),
+    "conflict": Rule(arrival.conflict, of_tariffs=True),
     "sum_of_tariffs": Rule(sums.tariffs),
     "sum_of_children": Rule(sums.children, (WARNING, CRITICAL)),
-    "unit_slip": Rule(scale.unit_slip, (WARNING, CRITICAL)),
+    "unit_slip": Rule(scale.unit_slip, (WARNING, CRITICAL), of_tariffs=True),
     "ratio_change": Rule(scale.ratio_change, (CRITICAL,)),
     "night_minimum": Rule(water.night_minimum),
     "continuous_flow": Rule(water.continuous_flow),
-    "unexplained": Rule(jumps.unexplained),
-    "wrong_values": Rule(jumps.wrong_values, (INFO,)),
+    "unexplained": Rule(jumps.unexplained, of_tariffs=True),
+    "wrong_values": Rule(jumps.wrong_values, (INFO,), of_tariffs=True),
 }
 
 
@@ -52,5 +56,6 @@ class Signal(NamedTuple):
 
 
 def judge(view: View) -> list[Signal]:
-    """What all rules say of the view's day."""
-    return [Signal(name, view.day, found) for name, rule in RULES.items() if (found := rule.judge(view)) is not None]
+    """What the rules say of the view's day."""
+    of = [(name, rule) for name, rule in RULES.items() if rule.of_tariffs or not view.now.is_tariff]
+    return [Signal(name, view.day, found) for name, rule in of if (found := rule.judge(view)) is not None]

@@ -35,12 +35,15 @@ def unit_slip(view: View) -> Found | None:
 
 
 def _of_the_day(view: View) -> Found | None:
-    """Of what a roof feeds back days are not compared: from a cloudy week to a bright one it grows a thousandfold by itself."""
+    """Of what a roof feeds back days are not compared: from a cloudy week to a bright one it grows a thousandfold by itself.
+
+    Nor is a charger's day a thousandth: somebody plugged in for a minute.
+    """
     today, before = view.today, view.usual
     if today is None or before is None or not today.is_full or today.amount <= 0 or before.mean <= 0 or view.now.register == EXPORT:
         return None
     factor = today.amount / before.like(view.day) if before.like(view.day) else 0.0
-    for slip in (float(SLIP), 1 / SLIP):
+    for slip in (float(SLIP), 1 / SLIP) if view.now.medium != "charger" else (float(SLIP),):
         if slip / SLIP_FACTOR <= factor <= slip * SLIP_FACTOR and max(today.amount, before.mean) >= SLIP * view.now.step:
             evidence = {"factor": round(factor, 4), "amount": units(today.amount), "usually": units(before.like(view.day))}
             return Found(Severity.CRITICAL, round(abs(today.amount - before.like(view.day))), evidence)

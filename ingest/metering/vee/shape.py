@@ -28,6 +28,8 @@ LEAST_STEPS: Final = 20
 """Smaller amounts than so many display steps have no shape. Invented."""
 STILL_US: Final = 6 * HOUR_US
 """A stand-still shorter than the first gap limit is not judged. Invented, of one length with that limit."""
+STILL_ROOF_US: Final = 24 * HOUR_US
+"""Where a roof feeds in, a shorter one is the sun's: so long a time has a night in it. Ours."""
 STILL_TIMES: Final = 1.5
 """Times the stand-still that is usual on the weekday with the longest one. Invented."""
 STILL_SHARE: Final = 0.1
@@ -75,15 +77,13 @@ def spike(view: View) -> Found | None:
 def zero_run(view: View) -> Found | None:
     """Readings arrive and the register does not move, half as long again as it usually stands still on any weekday.
 
-    Neither chargers nor meters that feed back are judged: the one is idle, the other stands still when the sun shines.
+    Chargers are not judged, nor what a roof feeds back; a meter that feeds back stands still while the sun shines.
     """
     today, still = view.today, _usual_still(view)
-    if (
-        today is None
-        or still is None
-        or _may_rest(view)
-        or today.still_us < max(STILL_US, STILL_TIMES * still + view.now.interval_us)
-    ):
+    least_us = STILL_ROOF_US if view.now.exports else STILL_US
+    if today is None or still is None or _may_rest(view):
+        return None
+    if today.still_us < max(least_us, STILL_TIMES * still + view.now.interval_us):
         return None
     expected = _expected(view, today.still_us)
     if view.usual is None or expected < max(STILL_SHARE * view.usual.mean, LEAST_STEPS * view.now.step):
@@ -104,9 +104,12 @@ def never_moves(view: View) -> Found | None:
 
 
 def frozen(view: View) -> Found | None:
-    """At least three equal readings, then an advance that makes up for them: the meter counted on, what it told did not."""
+    """At least three equal readings, then an advance that makes up for them: the meter counted on, what it told did not.
+
+    Not where a roof feeds in: a cloud does the same.
+    """
     today, still = view.today, _usual_still(view)
-    if today is None or today.catch_up is None or still is None or _may_rest(view):
+    if today is None or today.catch_up is None or still is None or _may_rest(view) or view.now.exports:
         return None
     one = today.catch_up
     if one.still_us < (FROZEN_READINGS - 1) * (today.interval_median_us or 0) or one.still_us <= STILL_TIMES * still:
@@ -158,7 +161,8 @@ def _after_silence(view: View) -> Found | None:
 
 
 def _may_rest(view: View) -> bool:
-    return view.now.exports or view.now.medium == "charger"
+    """Chargers, which are idle, and what a roof feeds back."""
+    return view.now.medium == "charger" or view.now.register == EXPORT
 
 
 def _with_hours(view: View) -> list[Digest]:

@@ -6,10 +6,10 @@ Monday) are ordinary. The distance must also exceed what days usually vary by, s
 """
 
 from statistics import median
-from typing import Final
+from typing import Final, NamedTuple
 
 from ingest.metering.vee.digest import NIGHT_HOURS
-from ingest.metering.vee.view import EXPORT, HISTORY_DAYS, LEAST_HISTORY_DAYS, Found, Severity, Usual, View, units
+from ingest.metering.vee.view import EXPORT, HISTORY_DAYS, LEAST_HISTORY_DAYS, ROBUST, Found, Severity, Usual, View, units
 
 HIGH_TIMES: Final = {"electricity": 2.5, "water": 3.0}
 """Times the busiest weekday's median. Invented, tuned on the simulated city: a hot spell doubles a whole building."""
@@ -29,29 +29,27 @@ that lost its contact has not. Invented.
 """
 BASE_DAY_TIMES: Final = 0.25
 """... while the day came to at most this part of the quietest weekday's median. Invented."""
-BASE_STEPS: Final = 10
-"""A usual night of fewer display steps tells nothing. Invented."""
+BASE_STEPS: Final = 7
+"""A usual night of fewer display steps tells nothing: of seven, one step is less than 0.15."""
 AIR_CONDITIONING: Final = "B"
 """First letter of sub-items whose use is the weather's: within a week of May it rises sixfold. High use of them is not judged."""
 SPREADS: Final = 6.0
 """Times the robust spread of days about their weekday's median. Invented: as rare as six standard deviations."""
-STEPS: Final = 50
-"""Differences below so many display steps are not judged. Invented."""
+STEPS: Final = 10
+"""Differences below so many display steps are not judged: a day may be off by one. Invented."""
 SLIPS_FROM: Final = 400.0
 """From here on it is a matter of units, not of use (scale.py)."""
 
 
 def high(view: View) -> Found | None:
-    """A day is six spreads above the busiest weekday's median, and 2.5 times it (water: three) or its base load has multiplied."""
+    """A day is 2.5 times the busiest weekday's median (water: three) and six spreads above it, or its base load has multiplied."""
     today, usual = view.today, view.usual
     if today is None or usual is None or not _is_judged(view) or _is_weather(view):
         return None
     if today.amount >= SLIPS_FROM * max(usual.high, 1):
         return None
     excess = today.amount - usual.high
-    if excess < SPREADS * usual.spread or excess < _least(view):
-        return None
-    if today.amount < HIGH_TIMES[view.now.medium] * usual.high and not _multiplies_base(view, usual):
+    if excess < _least(view) or not (_is_above_busiest(view, usual) or _multiplies_base(view, usual)):
         return None
     if excess > usual.mean * 9:
         return Found(Severity.CRITICAL, round(excess), _evidence(view, usual.high))
@@ -61,7 +59,7 @@ def high(view: View) -> Found | None:
 def low(view: View) -> Found | None:
     """A day's amount is above zero and below what days at rest come to, or its base load has gone: a part is not counted."""
     today, usual = view.today, view.usual
-    if today is None or usual is None or not _is_judged(view) or view.now.exports or today.amount <= 0:
+    if today is None or usual is None or not _is_judged(view) or today.amount <= 0:
         return None
     if usual.low - today.amount < _least(view) or not (_is_below_rest(view, usual) or _lacks_base(view, usual)):
         return None
@@ -69,32 +67,57 @@ def low(view: View) -> Found | None:
     return Found(Severity.WARNING, round(usual.like(view.day) - today.amount), evidence)
 
 
-def _is_below_rest(view: View, usual: Usual) -> bool:
-    """At most 0.15 (water: 0.1) of the quietest weekday's median, and four spreads of the days at rest below it."""
+def _is_above_busiest(view: View, usual: Usual) -> bool:
+    """At least 2.5 times (water: three) the busiest weekday's median, and six spreads above it."""
     amount = view.digests[view.day].amount
-    return amount <= LOW_TIMES[view.now.medium] * usual.low and usual.low - amount >= LOW_SPREADS * usual.rest_spread
+    return amount >= HIGH_TIMES[view.now.medium] * usual.high and amount - usual.high >= SPREADS * usual.spread
+
+
+def _is_below_rest(view: View, usual: Usual) -> bool:
+    """At most 0.15 (water: 0.1) of the quietest weekday's median, and four spreads of the days at rest below it.
+
+    Not where a roof feeds in: a bright day leaves nothing to import.
+    """
+    amount = view.digests[view.day].amount
+    return (
+        not view.now.exports
+        and amount <= LOW_TIMES[view.now.medium] * usual.low
+        and usual.low - amount >= LOW_SPREADS * usual.rest_spread
+    )
 
 
 def _lacks_base(view: View, usual: Usual) -> bool:
-    """At most a quarter of the quietest weekday's median, and at night at most 0.15 of what usually runs; water may rest then."""
-    times = _base_times(view)
-    return times is not None and times <= BASE_TIMES and view.digests[view.day].amount <= BASE_DAY_TIMES * usual.low
+    """At most a quarter of the quietest weekday's median, and at night (without roofs) at most 0.15 of what usually runs."""
+    nights, amount = _nights(view), view.digests[view.day].amount
+    return nights is not None and nights.tonight <= BASE_TIMES * nights.usual and amount <= BASE_DAY_TIMES * usual.low
 
 
 def _multiplies_base(view: View, usual: Usual) -> bool:
-    """At least 1.5 times the busiest weekday's median, and at night 2.5 times what usually runs."""
-    times = _base_times(view)
-    return times is not None and times >= HIGH_BASE_TIMES and view.digests[view.day].amount >= HIGH_BASE_DAY_TIMES * usual.high
+    """At least 1.5 times the busiest weekday's median, and at night 2.5 times what usually runs, by six spreads of the nights."""
+    nights, amount = _nights(view), view.digests[view.day].amount
+    if nights is None or amount < HIGH_BASE_DAY_TIMES * usual.high:
+        return False
+    return nights.tonight >= HIGH_BASE_TIMES * nights.usual and nights.tonight - nights.usual >= SPREADS * nights.spread
 
 
-def _base_times(view: View) -> float | None:
-    """What ran at night over what usually does; None where that is not known, too little to tell, or water's."""
+class _Nights(NamedTuple):
+    """An average hour of the night: on the day, usually, and by how much nights differ."""
+
+    tonight: int
+    usual: float
+    spread: float
+
+
+def _nights(view: View) -> _Nights | None:
+    """None where they are not known, too little to tell, or water's, which may rest."""
     today = view.digests[view.day].night_flow
     nights = [digest.night_flow for digest in view.before(HISTORY_DAYS) if digest.night_flow is not None]
     if view.now.medium != "electricity" or today is None or len(nights) < LEAST_HISTORY_DAYS:
         return None
     usually = median(nights)
-    return today / usually if (NIGHT_HOURS[1] - NIGHT_HOURS[0]) * usually >= BASE_STEPS * view.now.step else None
+    if (NIGHT_HOURS[1] - NIGHT_HOURS[0]) * usually < BASE_STEPS * view.now.step:
+        return None
+    return _Nights(today, usually, ROBUST * median(abs(night - usually) for night in nights))
 
 
 def _is_judged(view: View) -> bool:

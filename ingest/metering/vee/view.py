@@ -18,6 +18,8 @@ LEAST_HISTORY_DAYS: Final = 14
 """With fewer full days a meter is new, and nothing is called unusual. Invented: two of every weekday."""
 EXPORT: Final = "energy_export_kwh"
 """What a roof feeds back is weather less use: a holiday multiplies it. Its days are not judged, nor are idle chargers'."""
+TARIFF: Final = "energy_import_tariff_"
+"""How the registers of tariffs begin: each counts a part of what the total register of the same meter counts."""
 DAY_US: Final = 24 * HOUR_US
 WEEK: Final = 7
 REST_TIMES: Final = 1.5
@@ -64,9 +66,14 @@ class Facts:
     """The most that can pass in an hour, in millionths of the unit."""
     interval_us: int
     exports: bool = False
-    """Whether the meter also counts what flows back."""
+    """Whether the meter also counts what flows back, or checks one that does."""
     sub_item: str | None = None
     """What the meter is for, as the national guideline codes it: A lighting, B air conditioning, C power, D special."""
+
+    @property
+    def is_tariff(self) -> bool:
+        """Whether the register counts a tariff's part of a total."""
+        return self.register.startswith(TARIFF)
 
     @property
     def step(self) -> int:

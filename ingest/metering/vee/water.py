@@ -17,8 +17,10 @@ NIGHT_SPREADS: Final = 6.0
 """... and by so many robust spreads. Invented."""
 NIGHT_SHARE_NEW: Final = 0.5
 """Of a meter without history: at least half an average hour, all night. Invented: hospitals use a third at night."""
+NIGHT_STEPS: Final = 0.5
+"""... and by so many display steps an hour: two of four hours, in each of the nights. Invented."""
 LEAST_STEPS: Final = 2
-"""Below so many display steps an hour nothing is said. Invented."""
+"""A flow that never stops is at least so many display steps an hour. Invented."""
 RESTING_HOURS: Final = 2
 """Usually so many hours a day are at rest; for three days now, none. Invented."""
 
@@ -38,7 +40,7 @@ def night_minimum(view: View) -> Found | None:
         spread = ROBUST * median(abs(night - usual) for night in earlier)
         least = max(NIGHT_RISE * (24 * view.per_hour() or hour * 24) / 24, NIGHT_SPREADS * spread)
     rise = flow - usual
-    if rise < least or rise < LEAST_STEPS * view.now.step:
+    if rise < least or rise < NIGHT_STEPS * view.now.step:
         return None
     evidence = {"night_flow_per_hour": units(flow), "usually": units(usual), "average_hour": units(hour), "nights": NIGHTS}
     return Found(Severity.WARNING, round(24 * rise), evidence)

@@ -94,7 +94,7 @@ async def _replay_some(writer: Writer, assess: Assess, ids: Sequence[int], conne
     numbered = list(zip((row[0] for row in rows), assessed, strict=True))
     still = [(number, one.rejected) for number, one in numbered if one.rejected is not None]
     # the rows alone: also the good readings of a message that is still rejected, which is in quarantine already
-    await writer.write_staged(connection, [Assessed(one.message, one.rows, one.sessions) for one in assessed])
+    await writer.write_within(connection, [Assessed(one.message, one.rows, one.sessions) for one in assessed])
     await connection.execute(QUERIES["quarantine_resolve"], [[number for number, one in numbered if one.rejected is None]])
     await _keep(connection, still)
     return Tally(len(rows) - len(still), Counter(rejected.reason for _, rejected in still), len(ids) - len(rows))

@@ -63,11 +63,15 @@ RETURNING vee_due.channel, vee_due.first_day, vee_due.last_day
 SELECT DISTINCT part, whole FROM metering.channel_part WHERE part = ANY (%(channel)s)
 
 -- name: judged_channels
--- What the registry says of some channels, in valid time.
+-- What the registry says of some channels, in valid time. Behind a roof stands a check meter whose parent does.
 SELECT channel.channel, region.timezone, (%(now)s AT TIME ZONE region.timezone)::date - 1 AS closed, meter.medium, channel.register,
        channel.decimals, version.valid_from, version.role, version.parent, version.ratio_milli, version.quantum_milli,
        version.register_digits, version.rated_capacity, version.interval_s, version.sub_item,
-       EXISTS (SELECT FROM metering.channel AS other WHERE other.meter = channel.meter AND other.register = 'energy_export_kwh')
+       EXISTS (SELECT FROM metering.channel AS other
+               WHERE other.register = 'energy_export_kwh' AND (other.meter = channel.meter OR other.meter IN (
+                   SELECT checked.meter FROM metering.meter_version AS checked JOIN metering.meter AS of USING (meter)
+                   WHERE version.role = 'check' AND checked.institution = version.institution
+                     AND of.medium = meter.medium AND of.code = version.parent)))
 FROM metering.channel
 JOIN metering.meter USING (meter)
 JOIN metering.meter_version AS version USING (meter)
