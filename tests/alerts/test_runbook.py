@@ -1,24 +1,16 @@
-"""The runbook's queries, metrics and settings exist: nobody should find out at night that they do not."""
+"""The runbook's metrics and settings exist: nobody should find out at night that they do not. Its queries: test_documents.py."""
 
 import re
 from pathlib import Path
 
-import psycopg
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
 from ingest.alerts import rules
 from ingest.metrics import Metrics
 from ingest.settings import Settings
-from tests.databases import Database
 
 RUNBOOK = (Path(__file__).parents[2] / "docs" / "runbook.md").read_text(encoding="utf-8")
-
-
-def statements() -> list[str]:
-    """Every SQL statement of the runbook."""
-    blocks = re.findall(r"^ *```sql\n(.*?)^ *```$", RUNBOOK, re.MULTILINE | re.DOTALL)
-    return [statement for block in blocks for statement in block.split(";\n") if statement.strip()]
 
 
 def environment(model: type[BaseModel], prefix: str) -> set[str]:
@@ -29,15 +21,6 @@ def environment(model: type[BaseModel], prefix: str) -> set[str]:
         nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
         names |= environment(field.annotation, full + "__") if nested else {full}  # type: ignore[arg-type]
     return names
-
-
-async def test_every_query_runs_as_the_reader(database: Database) -> None:
-    """Against a migrated database, with the reader's privileges."""
-    assert len(statements()) > 10
-    async with await psycopg.AsyncConnection.connect(database.reader_url, autocommit=True) as connection:
-        for statement in statements():
-            cursor = await connection.execute(statement)
-            assert cursor.description, statement
 
 
 def test_every_metric_exists() -> None:

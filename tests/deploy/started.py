@@ -110,10 +110,11 @@ class AsSetUp(Server):
 
     name = "mosquitto"
 
-    def __init__(self, programs: Programs, directory: Path, at: Any) -> None:
+    def __init__(self, programs: Programs, directory: Path, at: Any, was: tuple[str, str]) -> None:
         super().__init__(programs, places.provide(directory), free_port(), linger=False)
         self.tls_port = free_port()
         self.at = at
+        self.was = was
         self.passwords: dict[str, str] = {}
 
     def password(self, user: str) -> str:
@@ -129,7 +130,8 @@ class AsSetUp(Server):
         shutil.copytree(self.at.config, config)
         places.provide(self.directory / "data")
         moved = {
-            "/mosquitto": str(self.directory),
+            self.was[0]: str(config),
+            self.was[1]: str(self.directory / "data"),
             "listener 1883": f"listener {self.port}",
             "listener 8883": f"listener {self.tls_port}",
         }
@@ -175,10 +177,10 @@ class AsComposed(Server):
 
 
 @contextmanager
-def broker_of(programs: Programs, at: Any) -> Iterator[AsSetUp]:
-    """The broker, running, for the length of a block."""
+def broker_of(programs: Programs, at: Any, was: tuple[str, str] = ("/mosquitto/config", "/mosquitto/data")) -> Iterator[AsSetUp]:
+    """The broker, running, for the length of a block; `was`: where its configuration says that it and its queue are."""
     with own_directory() as directory:
-        broker = AsSetUp(programs, directory / "broker", at)
+        broker = AsSetUp(programs, directory / "broker", at, was)
         broker.take()
         broker.start()
         try:

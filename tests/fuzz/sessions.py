@@ -129,42 +129,68 @@ async def _survives(script: Script) -> None:
     server = await asyncio.start_server(hostile.serve, "127.0.0.1", 0)
     async with server, asyncio.timeout(END_SECONDS):
         port = server.sockets[0].getsockname()[1]
-        async with _session(port, commits=script.commits) as (running, committed):
+        async with _session(port, commits=script.commits) as line:
             well = asyncio.create_task(hostile.well.wait())
-            await asyncio.wait({running, well}, return_when=asyncio.FIRST_COMPLETED)
-            assert not running.done(), "the line has ended"
+            await asyncio.wait({line.running, well}, return_when=asyncio.FIRST_COMPLETED)
+            assert not line.running.done(), "the line has ended"
+            before = line.acknowledged
+            line.session.ack(line.held)  # committed too late: the connection that delivered them is gone
+            assert before == line.acknowledged, "acknowledged on another connection"
     first = packets(hostile.heard[0])
     acknowledged = [packet.packet_id for packet in first if isinstance(packet, mqtt5.PubAckPacket)]
-    assert Counter(acknowledged) <= Counter(message.packet_id for message in committed if message.generation == 1)
+    assert Counter(acknowledged) <= Counter(message.packet_id for message in line.committed if message.generation == 1)
     assert script.has_acknowledgements(first) or not script.is_acknowledged
     allowed = (mqtt5.ConnectPacket, mqtt5.SubscribePacket, mqtt5.UnsubscribePacket, mqtt5.PubAckPacket, mqtt5.PingReqPacket)
     assert all(isinstance(packet, allowed) for packet in first)
     reached["some acknowledged" if acknowledged else "none acknowledged"] += 1
 
 
+@dataclass(slots=True)
+class Line:
+    """A session and what is behind it: what was committed so far, or is held since nothing can be."""
+
+    session: Session
+    metrics: Metrics
+    committed: list[Message] = field(default_factory=list)
+    held: list[Message] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    @property
+    def running(self) -> asyncio.Task[None]:
+        """The session's task."""
+        return self.tasks[0]
+
+    @property
+    def acknowledged(self) -> float | None:
+        """How many acknowledgements were sent."""
+        return self.metrics.registry.get_sample_value("meterwarden_messages_acknowledged_total")
+
+
 @asynccontextmanager
-async def _session(port: int, *, commits: bool) -> AsyncIterator[tuple[asyncio.Task[None], list[Message]]]:
-    """A session and the line behind it; yields its task, and what was committed so far."""
+async def _session(port: int, *, commits: bool) -> AsyncIterator[Line]:
+    """A session and the line behind it, for the length of a block."""
     settings = BrokerSettings(port=port, filters=FILTERS, client_identifier="fuzzed")
     inbox, metrics = Inbox(BatchSettings(age_seconds=0.001)), Metrics(CollectorRegistry())
     session = Session(settings, inbox, metrics, Subscriptions(settings, FILTERS, _remembered), uncommitted_limit_bytes=2**24)
-    committed: list[Message] = []
-    tasks = [asyncio.create_task(session.run()), asyncio.create_task(_line(inbox, session, committed, commits=commits))]
+    line = Line(session, metrics)
+    line.tasks = [asyncio.create_task(session.run()), asyncio.create_task(_take(inbox, line, commits=commits))]
     try:
-        yield tasks[0], committed
+        yield line
     finally:
-        for task in tasks:
+        for task in line.tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*line.tasks, return_exceptions=True)
 
 
-async def _line(inbox: Inbox, session: Session, committed: list[Message], *, commits: bool) -> None:
-    """Commits every batch, or none: it waits then, as for a database that is away."""
+async def _take(inbox: Inbox, line: Line, *, commits: bool) -> None:
+    """Commits every batch, or none: it holds them then, as for a database that is away."""
     async for batch in inbox.batches():
         if commits:
-            committed += batch
-            session.ack(batch)
-            session.release(sum(map(size_bytes, batch)))
+            line.committed += batch
+            line.session.ack(batch)
+            line.session.release(sum(map(size_bytes, batch)))
+        else:
+            line.held += batch
 
 
 async def _remembered(_filters: object) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.accounts import PATTERN
+from ingest.accounts import PATTERN, users
 from ingest.cli import main
 from ingest.stack import Mosquitto, Stack
 from schemas.topics import gateway_readings, gateway_status
@@ -149,6 +149,7 @@ async def test_after_rotating_the_old_password_is_refused_and_the_rules_stand(ru
         name, _ = await asyncio.to_thread(another.publish, "meterwarden/quota/x/y")
         assert "PUBACK" == name
     assert old["password"] != new["password"]
+    assert 1 == users((broker.directory / "passwords").read_text()).count(old["user"])
     assert (False, True) == (
         await let_in(broker, old["user"], old["password"]),
         await let_in(broker, old["user"], new["password"]),

@@ -1,6 +1,7 @@
 """The documents say what the code does."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,30 @@ def test_links_lead_somewhere(document) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8"))
 
     assert [] == [target for target in targets if not (document.parent / target).exists()]
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name != "CHANGELOG.md"], ids=lambda path: path.name)
+def test_every_path_in_running_text_exists(document) -> None:
+    """A path from the root, also with stars, and a source file by its name alone. The changelog may speak of what has gone."""
+    words = {
+        word.strip("',\"()=:;")
+        for span in re.findall(r"`([^`\n]+)`", document.read_text(encoding="utf-8"))
+        for word in span.split()
+    }
+    tops = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    rooted = {word for word in words if "/" in word and word.partition("/")[0] in tops}
+    sources = {word for word in words - rooted if re.fullmatch(r"\w[\w./-]*\.(?:py|sql|toml|md|tmpl)", word)}
+
+    assert [] == sorted(word for word in rooted if not any(ROOT.glob(word.rstrip("/"))))
+    assert [] == sorted(word for word in sources if not any(ROOT.glob(word)) and not any(_found(word)))
+
+
+def _found(name: str) -> list[Path]:
+    return [
+        path
+        for top in ("docs", "ingest", "simulators", "schemas", "benchmarks", "tests", "deploy")
+        for path in (ROOT / top).rglob(name)
+    ]
 
 
 def test_every_guarantee_names_tests_that_exist() -> None:

@@ -1,5 +1,6 @@
 """Quotas: the one row that applies and what it allows, or the list of what is missing."""
 
+import csv
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.dashboards import words
 from ingest.metering.calendar import Day, period
 from ingest.metering.quotas import DIMENSIONS, INDICATORS, MILLION, Basis, Denominator, Quota, basis
+from tests.databases import ROOT
 
 
 def _day(text: str) -> Day:
@@ -33,6 +36,14 @@ def _area(square_metres: str | int = 9800, start: str = "2000-01-01", end: str =
 
 def _basis(quotas: list[Quota], denominators: list[Denominator], attributes: dict[str, str | None] = OFFICE) -> Basis:
     return basis(quotas, attributes, denominators, ELECTRICITY, "month", MARCH)
+
+
+def test_every_indicator_has_a_name_on_the_boards_and_a_sample() -> None:
+    """In both languages, and in the registry to start from."""
+    with (ROOT / "examples" / "one-school" / "quotas.csv").open(encoding="utf-8", newline="") as file:
+        samples = {line["indicator"] for line in csv.DictReader(file)}
+
+    assert set(INDICATORS) == set(words.INDICATORS) == samples
 
 
 def test_the_allowance_is_constraint_times_denominator() -> None:

@@ -1,5 +1,6 @@
 """Registry files are read whole, as spreadsheets save them; what cannot be read as a table is named with what to do."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 
 from ingest.storage.registry_csv import OPTIONAL, RegistryFault, read_files
-from ingest.storage.registry_lines import FILES
+from ingest.storage.registry_lines import FILES, Line
+from tests.databases import ROOT
 from tests.registries import meter, mistakes_in, write_files, write_lines
 
 CHARGER = {
@@ -27,6 +29,21 @@ FACTOR = {
     "source": "test",
     "confidence": "sample",
 }
+
+
+def test_the_documentation_names_every_column_of_every_file() -> None:
+    """And what may be left out."""
+    page = (ROOT / "docs" / "registry.md").read_text(encoding="utf-8")
+    said = {
+        name: (columns.split(", "), optional)
+        for name, optional, columns in re.findall(r"^\| `(\w+)\.csv`( .optional.)? \| `([^`]+)`", page, re.MULTILINE)
+    }
+
+    read = {name: {field.alias or column for column, field in line.model_fields.items()} for name, line in FILES.items()}
+    assert {name: columns - set(Line.model_fields) for name, columns in read.items()} == {
+        name: set(columns) for name, (columns, _) in said.items()
+    }
+    assert set(OPTIONAL) == {name for name, (_, optional) in said.items() if optional}
 
 
 def test_good_files_are_read_whole(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from ingest.errors import Reason, Rejection
 from ingest.formats import faults, native_v1
 from schemas.publish import FOLDER, PUBLISHED, text
 from schemas.reading import utc
+from schemas.registers import REGISTERS
 
 EXAMPLES = FOLDER / "examples"
 VALID = sorted(EXAMPLES.glob("*/valid/*.json"))
@@ -29,6 +30,13 @@ def _name(path: Path) -> str:
 
 valid = pytest.mark.parametrize("path", VALID, ids=_name)
 invalid = pytest.mark.parametrize("path", INVALID, ids=_name)
+
+
+def test_every_register_can_be_published() -> None:
+    """Each has its field in a payload."""
+    published = "".join(map(text, PUBLISHED))
+
+    assert [] == [name for name in REGISTERS if f'"{name}"' not in published]
 
 
 def _payload_name(path: Path) -> str:

@@ -15,6 +15,7 @@ from ingest.metering.vee.episodes import findings
 from ingest.metering.vee.rules import RULES, Signal, judge
 from ingest.metering.vee.view import DAY_US, LOOK_BACK_DAYS, Found, Severity, View
 from ingest.metrics import Metrics
+from tests.databases import ROOT
 from tests.vee import KWH, TODAY, facts, history, names, ordinary, view
 
 WATER = facts(medium="water", register="volume_m3", quantum=1)
@@ -85,8 +86,11 @@ def test_a_tariff_that_rests_out_of_its_season_is_no_finding() -> None:
 
 
 def test_rules_say_what_they_are() -> None:
-    """Every rule has a sentence for people and at least one severity."""
+    """Every rule has a sentence for people, at least one severity, and a line in the documentation."""
+    page = (ROOT / "docs" / "vee.md").read_text(encoding="utf-8")
+
     assert all(rule.severities for rule in RULES.values())
+    assert [] == [name for name in RULES if f"\n| `{name}` |" not in page]
     assert all((rule.judge.__doc__ or "").strip() for rule in RULES.values())
 
 
