@@ -12,7 +12,7 @@ settlement  marks -> readings      storage/settlement.py  which channel-hours ch
             -> steps               metering/steps.py      which readings count: a fold in order of read_at
             -> consumption         metering/bookings.py   hours and days with exact sums, quality per period
             -> rollups             storage/sql/queries.sql  institution days; months and years are views over days
-            -> indicators, levels  metering/quotas.py, metering/levels.py   against which quota, and how it stands
+            -> indicators, levels  verdicts.py, metering/quotas.py, metering/levels.py   which quota, and how it stands
             -> findings            findings.py, metering/vee/   what somebody should look at of the days that are closed
             -> flags               settler.py, announcer.py, metrics.py, standings.py   /metrics, quota topics
 

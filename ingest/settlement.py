@@ -1,33 +1,33 @@
 """Settlement, one round: marks -> consumption -> rollups -> standings against quotas, in one snapshot and one transaction.
 
 Reading and mark commit together, so a snapshot holds both or neither; what it lacks keeps its mark. Everything written is an
-absolute value computed from stored rows: run twice, late, or after a crash, a round gives the same rows.
+absolute value computed from stored rows: run twice, late, or after a crash, a round gives the same rows. While more marks wait than
+a round takes, verdicts are put off, a minute at most.
 """
 
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from ingest.charging import settle_charging
-from ingest.metering.calendar import HOUR_US, Day, Instant, calendar, instant, period
+from ingest.metering.calendar import HOUR_US, Day, Instant, instant
 from ingest.metering.channel import CLOSED_AFTER_US, Channel
 from ingest.metering.consumption import Settled, settle
 from ingest.metering.kept import clipped, first_day
-from ingest.metering.levels import Standing, Thresholds, fold, less
-from ingest.metering.quotas import INDICATORS, Basis, basis
+from ingest.metering.levels import Thresholds
+from ingest.metering.quotas import INDICATORS
 from ingest.metering.resume import Start, State, folded_until
 from ingest.storage import levels as level_store
 from ingest.storage import settlement as store
 from ingest.storage import vee as vee_store
 from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection
-from ingest.storage.levels import Affected, Wanted
 from ingest.storage.settlement import Marked, Span
+from ingest.verdicts import verdicts
 
-PERIOD_KINDS: Final = ("month", "year")
 MEDIA: Final = tuple(sorted({indicator.medium for indicator in INDICATORS.values()}))
 
 
@@ -91,7 +91,7 @@ async def _settle_round(
     await vee_store.note_due(connection, _closed_spans(channels, spans, settled, now), floors, now)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
-    standings = await _assess(connection, await level_store.roll_up(connection), now, thresholds)
+    standings = 0 if await level_store.put_off(connection, now) else await verdicts(connection, now, thresholds)
     await connection.commit()
     too_late = sum(spans.get(number) != span for number, span in marked_spans.items())
     return Round(len(marks), standings, sessions, too_late)
@@ -222,66 +222,3 @@ def _resume_at(channel: Channel, start: Start | None, first: Day | None) -> Inst
     """After the start; readings from before the first day that may be settled do not count any more, but for those in its state."""
     at = [] if start is None else [start.after + 1]
     return max(at + ([] if first is None else [channel.calendar.day_start(first)]), default=None)
-
-
-async def _assess(connection: Connection, affected: Sequence[Affected], now: datetime, thresholds: Thresholds) -> int:
-    """Fold the standings of every affected institution from its first affected day on; returns how many were computed."""
-    wanted = [one for institution in affected for one in _wanted(institution, now)]
-    if not wanted:
-        return 0
-    before = await level_store.standings_before(connection, wanted)
-    firsts = [before[position].day + 1 if position in before else one.period[0] for position, one in enumerate(wanted)]
-    days = await level_store.days(connection, wanted, firsts)
-    begins = [(position, one, days[position][0].day if days[position] else one.until)
-              for position, one in enumerate(wanted) if position not in before]  # fmt: skip
-    expected = await level_store.expected_before(connection, begins)
-    for position, _, day in begins:
-        before[position] = _nothing_known(day, expected.get(position, 0))
-    bases = await _bases(connection, wanted)
-    deductions = await level_store.deductions(connection, wanted, bases, firsts)
-    folded = []
-    for position, (one, basis_) in enumerate(zip(wanted, bases, strict=True)):
-        today = calendar(one.affected.timezone).day(instant(now))
-        start, left = less(before[position], days[position], deductions.get(position, {}))
-        standings = fold(start, left, one.period, basis_.allowance, today, thresholds)
-        folded.append((one, basis_, [standing for standing in standings if _is_kept(standing, one, today)]))
-    await level_store.write(connection, folded)
-    return sum(len(standings) for _, _, standings in folded)
-
-
-def _wanted(affected: Affected, now: datetime) -> list[Wanted]:
-    """The folds an affected institution needs: every period from its first affected day to the running one."""
-    today = calendar(affected.timezone).day(instant(now))
-    found = []
-    for indicator in INDICATORS.values():
-        if indicator.medium != affected.medium:
-            continue
-        for kind in PERIOD_KINDS:
-            day = affected.first
-            while day <= today:
-                within = period(kind, day)
-                found.append(Wanted(affected, indicator.name, kind, within, max(day, within[0]), min(within[1], today + 1)))
-                day = within[1]
-    return found
-
-
-def _nothing_known(first: Day, expected_us: int) -> Standing:
-    """The standing before an institution's first day with a row: nothing measured of what was expected."""
-    return Standing(first - 1, "not_assessable", "not_assessable", expected_us=expected_us)
-
-
-def _is_kept(standing: Standing, wanted: Wanted, today: Day) -> bool:
-    """Closed days from the first affected one; the running day only where it is over already."""
-    return standing.day >= wanted.first and (standing.day < today or standing.level == "exceeded")
-
-
-async def _bases(connection: Connection, wanted: Sequence[Wanted]) -> list[Basis]:
-    quotas = await level_store.quotas(connection)
-    denominators = await level_store.denominators(connection, {one.affected.institution for one in wanted})
-    return [
-        basis(
-            quotas, one.affected.attributes, denominators.get(one.affected.institution, ()), INDICATORS[one.indicator],
-            one.period_kind, one.period,
-        )
-        for one in wanted
-    ]  # fmt: skip

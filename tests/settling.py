@@ -53,10 +53,14 @@ class ByHand:
         """Write a batch of (channel, read_at, value)."""
         await self.writer.write(batch(rows))
 
+    async def settle_some(self, channel_hours: int, *, now: datetime = NOW) -> Round:
+        """One round."""
+        return await settle_round(self.connection, self.channels, now, channel_hours, Thresholds())
+
     async def settle(self, *, now: datetime = NOW, channel_hours: int = 50_000) -> int:
         """Rounds until there is nothing to do; returns how many there were."""
         for number in range(10_000):
-            if not await settle_round(self.connection, self.channels, now, channel_hours, Thresholds()):
+            if not await self.settle_some(channel_hours, now=now):
                 while await find_round(self.connection, now, channel_hours):
                     pass
                 return number

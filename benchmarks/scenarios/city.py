@@ -6,6 +6,7 @@ The simulated city at the census' size, without faults: a back-fill as after a l
 import asyncio
 import time
 from collections.abc import AsyncIterator, Set
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
@@ -29,6 +30,10 @@ ASKED: Final = 7
 MOST_SECONDS: Final = 3_600.0
 SETTLED_SECONDS: Final = 1.0
 """How often to ask whether all is settled."""
+PROGRESS_SECONDS: Final = 30.0
+PROGRESS: Final = """
+    SELECT approximate_row_count('metering.reading'), (SELECT coalesce(sum(cardinality(channel)), 0) FROM metering.mark)
+"""
 SIZES: Final = """
     SELECT hypertable_size('metering.reading'), hypertable_size('metering.consumption_hour'), pg_database_size(current_database()),
            (SELECT count(*) FROM metering.reading WHERE channel > 0), (SELECT count(*) FROM metering.quota_level)
@@ -54,11 +59,12 @@ async def run(bench: Bench, _wanted: Set[str]) -> AsyncIterator[Run]:
     async with service(own, settings=accept) as running, generator(own, load, "city") as publishing:
         account = own.account(ingest=running.cpu_seconds, generator=publishing.cpu_seconds)
         publishing.begin()
-        told = await publishing.told(MOST_SECONDS)
-        published_s = account.seconds
-        await running.acknowledged(int(told["messages"]))
-        stored_s = account.seconds
-        await _settled(own)
+        async with _progress(own):
+            told = await publishing.told(MOST_SECONDS)
+            published_s = account.seconds
+            await running.acknowledged(int(told["messages"]))
+            stored_s = account.seconds
+            await _settled(own)
         seconds, cores, rss = account.seconds, account.cores(), running.rss_mib
         reading_bytes, hour_bytes, database_bytes, readings, levels = (await own.execute(SIZES))[0]
         cpu_us = account.cpu_us(readings)
@@ -69,6 +75,27 @@ async def run(bench: Bench, _wanted: Set[str]) -> AsyncIterator[Run]:
         "consumption_hour_mib": hour_bytes / 2**20, "database_mib": database_bytes / 2**20, "quota_levels": levels,
         **await _asked(own, month),
     }, cores)  # fmt: skip
+
+
+@asynccontextmanager
+async def _progress(bench: Bench) -> AsyncIterator[None]:
+    """Say from time to time how far it has come."""
+
+    async def say() -> None:
+        started = time.monotonic()
+        while True:
+            await asyncio.sleep(PROGRESS_SECONDS)
+            stored, waiting = (await bench.execute(PROGRESS))[0]
+            seconds = time.monotonic() - started
+            bench.say(f"  {seconds:.0f} s: about {stored:,} readings stored, {waiting:,} channel-hours not settled")
+
+    saying = asyncio.create_task(say())
+    try:
+        yield
+    finally:
+        saying.cancel()
+        with suppress(asyncio.CancelledError):
+            await saying
 
 
 async def _register(bench: Bench, month: Month) -> None:

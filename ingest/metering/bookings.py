@@ -82,10 +82,10 @@ class Bookings:
         else:
             self.events.append(of_exchange(found, found_at))
 
-    def close(self) -> None:
-        """Add the rows of the hour and day still open."""
-        self._close_hour()
-        self._close_day()
+    def close(self, hour: Tally, day: DayTally) -> None:
+        """Add the rows of the hour and day still open, which hold this."""
+        self._close_hour(hour)
+        self._close_day(day)
 
     def _booked_within_hour(self, step: Step, advance: int) -> bool:
         """Book what lies in the open hour, under one version: measured, whole. That is nearly every step."""
@@ -223,10 +223,10 @@ class Bookings:
         """Go on to the hour and day of an instant, closing what lies before."""
         if at < self._hour_end:
             return
-        self._close_hour()
+        self._close_hour(self.hour)
         self._open_hour(at, NOTHING)
         if at >= self._day_end:
-            self._close_day()
+            self._close_day(self.day)
             self._open_day(at, NO_DAY)
 
     def _open_hour(self, at: Instant, holds: Tally) -> None:
@@ -238,8 +238,7 @@ class Bookings:
         self.day_number, self._day_end = self.calendar.day_and_end(at)
         (self._day_amount, self._day_measured_us, self._day_estimated_us), self._unallocated, self._month, self._year = holds
 
-    def _close_hour(self) -> None:
-        tally = self.hour
+    def _close_hour(self, tally: Tally) -> None:
         if tally == NOTHING:
             return
         self.hours.append((self.hour_start, tally))
@@ -249,8 +248,7 @@ class Bookings:
     def _note(self, step: Step, found_at: Instant, amount: int | None, kind: str | None = None) -> None:
         self.events.append(of_step(step, self.channel.at(step.end.read_at), found_at, amount, kind))
 
-    def _close_day(self) -> None:
-        tally = self.day
+    def _close_day(self, tally: DayTally) -> None:
         if tally != NO_DAY:
             self.days.append((self.day_number, tally))
 

@@ -79,7 +79,8 @@ def settle(
         if day >= through and stored.get(day) == state and not _waits(channel, fold.anchor, day):
             return _settled(channel, start, bookings, resumed_in, states, (day, state))
         states.append((day, state))
-    bookings.close()
+    last = states[-1][1] if states else bookings
+    bookings.close(last.hour, last.day)
     return _settled(channel, start, bookings, resumed_in, states, None)
 
 

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
 
 LAST_DAY: Final = date.max.toordinal()
+PUT_OFF: Final = timedelta(minutes=1)
+"""So long verdicts may wait while marks do: a quarter of the time in which MeterwardenSettlementBehind would fire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,25 @@ async def affect(connection: Connection, marked: Iterable[tuple[int, Day]], now:
     cursor = await connection.execute(QUERIES["due_ticks"], {"now": now})
     for region, day in await cursor.fetchall():
         await connection.execute(QUERIES["affect_region"], {"region": region, "day": day, "media": list(media)})
-    await connection.execute(QUERIES["affect_days_without_row"], {"now": now})
 
 
-async def roll_up(connection: Connection) -> list[Affected]:
+async def put_off(connection: Connection, now: datetime) -> bool:
+    """Whether verdicts wait for a later round, since more marks wait: a backlog of a month would be judged in each of its rounds.
+
+    Whose days changed is kept. Nothing waits for longer than `PUT_OFF` and a round.
+    """
+    ((marks_left, since),) = await (await connection.execute(QUERIES["verdicts_waiting"])).fetchall()
+    if marks_left and (since is None or now - since < PUT_OFF):
+        await connection.execute(QUERIES["put_off_verdicts"], {"now": now})
+        return True
+    if since is not None:
+        await connection.execute(QUERIES["take_up_verdicts"])
+    return False
+
+
+async def roll_up(connection: Connection, now: datetime) -> list[Affected]:
     """Sum the affected institution days anew; returns each institution and medium with its first affected day."""
+    await connection.execute(QUERIES["affect_days_without_row"], {"now": now})
     await connection.execute(QUERIES["roll_up_institutions"])
     cursor = await connection.execute(QUERIES["affected_institutions"])
     return [
@@ -181,8 +197,16 @@ async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, li
         for wanted, basis, standings in folded:
             for standing in standings:
                 await copy.write_row(_row(wanted, basis, standing))
-    await connection.execute(QUERIES["stale_levels"], _keys([wanted for wanted, _, _ in folded]))
+    stale = await (await connection.execute(QUERIES["stale_levels"], _keys([wanted for wanted, _, _ in folded]))).fetchall()
+    if stale:
+        async with connection.cursor() as cursor:
+            await cursor.executemany(QUERIES["delete_level"], stale)
     await connection.execute(QUERIES["upsert_levels"])
+
+
+async def begin_again(connection: Connection) -> None:
+    """Make room for more standings within one transaction."""
+    await connection.execute("TRUNCATE settled_level")
 
 
 def _keys(wanted: Sequence[Wanted]) -> dict[str, Any]:

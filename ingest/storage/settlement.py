@@ -174,16 +174,17 @@ async def _copy(connection: Connection, table: str, rows: Iterable[bytes]) -> No
 
 
 def _range(channel: int, settled: Settled, open_day: Day) -> bytes:
-    replaced = settled.replaced
-    last_day = max((day for day, _ in settled.states), default=None)
-    state_from = None if replaced.state_after is None else replaced.state_after + 1
+    hour_from, hour_until, day_from, day_until, state_after, state_until, found_from, found_until, only_adds = settled.replaced
+    state_from = None if state_after is None else state_after + 1
+    last_day = settled.states[-1][0] if settled.states else None
+    at, first_day = binary.POSTGRES_EPOCH_US, POSTGRES_EPOCH_DAY
     return _RANGE.pack(
         12, 4, channel,
-        8, _at(replaced.hour_from, MIN_64), 8, _at(replaced.hour_until, MAX_64),
-        4, _day(replaced.day_from, MIN_32), 4, _day(replaced.day_until, MAX_32),
-        4, _day(state_from, MIN_32), 4, _day(replaced.state_until, MAX_32),
-        8, _at(replaced.found_from, MIN_64), 8, _at(replaced.found_until, MAX_64),
-        4, _day(last_day, MIN_32), 4, _day(open_day, MAX_32), 1, replaced.only_adds,
+        8, MIN_64 if hour_from is None else hour_from - at, 8, MAX_64 if hour_until is None else hour_until - at,
+        4, MIN_32 if day_from is None else day_from - first_day, 4, MAX_32 if day_until is None else day_until - first_day,
+        4, MIN_32 if state_from is None else state_from - first_day, 4, MAX_32 if state_until is None else state_until - first_day,
+        8, MIN_64 if found_from is None else found_from - at, 8, MAX_64 if found_until is None else found_until - at,
+        4, MIN_32 if last_day is None else last_day - first_day, 4, open_day - first_day, 1, only_adds,
     )  # fmt: skip
 
 
@@ -222,11 +223,3 @@ def _events(channel: int, settled: Settled) -> Iterable[tuple[Any, ...]]:
     for event in settled.events:
         times = (moment(event.found_at), moment(event.from_at), moment(event.to_at))
         yield (channel, *times, event.kind, event.amount, Jsonb(event.evidence))
-
-
-def _at(at: Instant | None, otherwise: int) -> int:
-    return otherwise if at is None else at - binary.POSTGRES_EPOCH_US
-
-
-def _day(day: Day | None, otherwise: int) -> int:
-    return otherwise if day is None else day - POSTGRES_EPOCH_DAY

@@ -612,6 +612,19 @@ WHERE touched.day + 1 >= version.valid_from::date AND touched.day - 1 <= version
 INSERT INTO affected_day
 SELECT institution, medium, %(day)s FROM metering.institution, unnest(%(media)s::text[]) AS medium WHERE region = %(region)s
 
+-- name: verdicts_waiting
+-- Whether marks are left, and since when verdicts have been put off.
+SELECT EXISTS (SELECT FROM metering.mark), (SELECT min(since) FROM metering.affected_later)
+
+-- name: put_off_verdicts
+INSERT INTO metering.affected_later (institution, medium, day, since)
+SELECT DISTINCT institution, medium, day, %(now)s::timestamptz FROM affected_day
+ON CONFLICT DO NOTHING
+
+-- name: take_up_verdicts
+WITH later AS (DELETE FROM metering.affected_later RETURNING institution, medium, day)
+INSERT INTO affected_day SELECT institution, medium, day FROM later
+
 -- name: affect_days_without_row
 -- From the first day of an institution to the last closed one there is a row a day, so that sums over days miss none.
 INSERT INTO affected_day
@@ -725,15 +738,27 @@ CROSS JOIN LATERAL (
 GROUP BY wanted.position
 
 -- name: stale_levels
-DELETE FROM metering.quota_level AS level
-USING unnest(%(institution)s::int[], %(indicator)s::text[], %(period_kind)s::text[], %(period_start)s::date[], %(day)s::date[])
-      AS wanted (institution, indicator, period_kind, period_start, day)
-WHERE level.institution = wanted.institution AND level.indicator = wanted.indicator
-  AND level.period_kind = wanted.period_kind AND level.period_start = wanted.period_start AND level.day >= wanted.day
-  AND NOT EXISTS (
-      SELECT FROM settled_level AS new
-      WHERE (new.institution, new.indicator, new.period_kind, new.period_start, new.day)
-            = (level.institution, level.indicator, level.period_kind, level.period_start, level.day))
+-- What stands in each fold's period from its first day on and was not computed again: one stretch of the key each. Asked for by equal
+-- columns, it would be sought in the index of periods, through all institutions.
+SELECT stale.institution, stale.indicator, stale.period_kind, stale.period_start, stale.day
+FROM unnest(%(institution)s::int[], %(indicator)s::text[], %(period_kind)s::text[], %(period_start)s::date[], %(day)s::date[])
+     AS wanted (institution, indicator, period_kind, period_start, day)
+CROSS JOIN LATERAL (
+    SELECT institution, indicator, period_kind, period_start, day FROM metering.quota_level AS level
+    WHERE (level.institution, level.indicator, level.period_kind, level.period_start, level.day)
+          >= (wanted.institution, wanted.indicator, wanted.period_kind, wanted.period_start, wanted.day)
+      AND (level.institution, level.indicator, level.period_kind, level.period_start)
+          <= (wanted.institution, wanted.indicator, wanted.period_kind, wanted.period_start)
+    OFFSET 0
+) AS stale
+WHERE NOT EXISTS (
+    SELECT FROM settled_level AS new
+    WHERE (new.institution, new.indicator, new.period_kind, new.period_start, new.day)
+          = (stale.institution, stale.indicator, stale.period_kind, stale.period_start, stale.day))
+
+-- name: delete_level
+DELETE FROM metering.quota_level
+WHERE institution = %s AND indicator = %s AND period_kind = %s AND period_start = %s AND day = %s
 
 -- name: upsert_levels
 INSERT INTO metering.quota_level AS there SELECT * FROM settled_level

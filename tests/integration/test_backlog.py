@@ -1,0 +1,75 @@
+"""A backlog of more marks than a round takes: verdicts are put off and come, and memory does not grow with it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ingest import verdicts
+from ingest.metering.calendar import HOUR_US, instant
+from ingest.storage.levels import PUT_OFF
+from tests.databases import Database
+from tests.registries import channels, import_files, institution, meter, write_files
+from tests.settling import NOW, by_hand, derived, rebuild, settle_all, settle_once, store
+
+START = instant(datetime(2026, 9, 30, 16, tzinfo=UTC))
+DAY = 24
+LEVELS = "SELECT count(*) > 0 FROM metering.quota_level WHERE used > 0"
+LATER = "SELECT count(*) > 0 FROM metering.affected_later"
+
+
+async def _ten_days(database: Database, directory: Path) -> None:
+    """An hourly reading over ten days, marked a day at a time."""
+    await import_files(database, write_files(directory))
+    await settle_all(database)
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    hours = [(channel, START + n * HOUR_US, 20_000 * n) for n in range(10 * DAY)]
+    await store(database, [hours[n : n + DAY] for n in range(0, len(hours), DAY)])
+
+
+async def test_verdicts_wait_while_marks_do_and_are_those_of_a_rebuild(database: Database, tmp_path: Path) -> None:
+    """Whoever settles next, after a stop or a crash, knows whose were put off."""
+    await _ten_days(database, tmp_path)
+    await settle_once(database, channel_hours=DAY)
+    assert [(False,)] == await database.rows(LEVELS)
+    assert [(True,)] == await database.rows(LATER)
+
+    await settle_all(database, channel_hours=DAY)
+    assert [(True,)] == await database.rows(LEVELS)
+    assert [(False,)] == await database.rows(LATER)
+    settled = await derived(database)
+    await rebuild(database)
+    assert settled == await derived(database)
+
+
+async def test_verdicts_wait_no_longer_than_said(database: Database, tmp_path: Path) -> None:
+    """However long the backlog."""
+    await _ten_days(database, tmp_path)
+    async with by_hand(database) as hand:
+        await hand.settle_some(DAY, now=NOW)
+        await hand.settle_some(DAY, now=NOW + PUT_OFF - timedelta(seconds=1))
+        assert [(False,)] == await database.rows(LEVELS)
+        await hand.settle_some(DAY, now=NOW + PUT_OFF)
+        assert [(True,)] == await database.rows(LEVELS)
+    assert [(True,)] == await database.rows("SELECT count(*) > 0 FROM metering.mark")
+
+
+async def test_institutions_assessed_some_at_a_time_stand_as_those_assessed_together(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A month of a city does not fit in memory at once."""
+    codes = [f"I{n}" for n in range(5)]
+    await import_files(
+        database, write_files(tmp_path, institutions=map(institution, codes), meters=[meter("E1", code) for code in codes])
+    )
+    numbers = await channels(database)
+    registers = [numbers[f"{code}/electricity/E1/energy_import_kwh"] for code in codes]
+    readings = [(register, START + n * HOUR_US, 9_000 * n) for register in registers for n in range(99)]
+    await store(database, [readings])
+    await settle_all(database)
+    together = await derived(database)
+
+    monkeypatch.setattr(verdicts, "DAYS_AT_ONCE", 2)
+    await rebuild(database)
+    assert together == await derived(database)
+    assert 5 == len(set(await database.rows("SELECT institution FROM metering.quota_level")))
