@@ -193,7 +193,8 @@ async def found_periods(database: Database, zone: str, name: str) -> dict[str, f
     """kWh by month and by year, those with nothing left out."""
     found = {}
     for kind, digits in (("month", 7), ("year", 4)):
-        query = f"SELECT left({kind}::text, {digits}), amount / {KWH}.0 {FROM.format(kind)} AND amount <> 0"
+        query = f"""SELECT left({kind}::text, {digits}), amount FROM meterwarden.consumption_{kind}
+                    WHERE meter = %s AND institution = %s AND amount <> 0"""
         found.update({period: float(kwh) for period, kwh in await database.rows(query, name, code_of(zone))})
     return found
 
