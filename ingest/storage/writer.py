@@ -168,7 +168,11 @@ def first_of_each_key(rows: Sequence[Row]) -> Sequence[Row]:
 
 
 async def _keep_the_rest(connection: Connection, batch: Sequence[Assessed]) -> set[SessionRow]:
-    """Keep sessions and rejected messages; returns the statements about sessions that were not kept before."""
+    """Keep sessions and rejected messages; returns the statements about sessions that were not kept before.
+
+    The commit that follows waits for synchronous standbys, also where everything was there already.
+    """
+    await connection.execute(QUERIES["wait_for_standbys"])
     new_sessions = await _keep_sessions(connection, batch)
     await _quarantine(connection, [assessed for assessed in batch if assessed.rejected])
     return new_sessions

@@ -545,3 +545,17 @@ async def test_an_edited_or_unknown_migration_is_refused_by_name(database: Datab
             await migrate(connection)
         locks = await connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
         assert [(0,)] == await locks.fetchall()
+
+
+@pytest.mark.parametrize("what", ["a reading", "a rejected message"])
+async def test_a_batch_that_is_there_already_is_committed_as_if_it_were_new(writer: Writer, what: str) -> None:
+    """A transaction that writes nothing waits for no standby; the one that stored it may have been cut short in that wait."""
+    batch = [said((1, 0, 10))] if what == "a reading" else [rejected(b"bad")]
+    await writer.write(batch)
+
+    async def again(connection: Connection) -> bool:
+        await writer.write_within(connection, batch)
+        ((number,),) = await (await connection.execute("SELECT pg_current_xact_id_if_assigned()")).fetchall()
+        return number is not None
+
+    assert await writer.in_transaction(again)

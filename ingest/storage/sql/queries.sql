@@ -70,6 +70,11 @@ ON CONFLICT (key) DO NOTHING
 INSERT INTO metering.mark (channel, utc_hour, from_us, until_us)
 VALUES (%(channel)s::int[], %(utc_hour)s::int[], %(from_us)s::bigint[], %(until_us)s::bigint[])
 
+-- name: wait_for_standbys
+-- What a batch finds stored may have been committed by a transaction whose wait for a synchronous standby was cut short. A commit that
+-- wrote nothing waits for nobody; one that wrote anything at all waits until the standby has everything before it, too.
+SELECT pg_logical_emit_message(true, 'meterwarden', '')
+
 -- name: probe_quarantine
 INSERT INTO metering.quarantine (key, topic, payload, qos, retain, received_at, stage, reason, detail, failing, wanted)
 VALUES ('probe', '', '', 0, false, now(), '', '', '', '{}', '{}')
