@@ -131,9 +131,8 @@ def _open_days(channels: Mapping[int, Channel], now: datetime) -> dict[int, Day]
 
 def _days_at(channels: Mapping[int, Channel], at: Instant) -> dict[int, Day]:
     """The local day of each channel at one instant."""
-    days: dict[str, Day] = {}
-    for calendar_ in {id(channel.calendar): channel.calendar for channel in channels.values()}.values():
-        days[calendar_.timezone] = calendar_.day(at)
+    calendars = {channel.calendar.timezone: channel.calendar for channel in channels.values()}
+    days = {timezone: one.day(at) for timezone, one in calendars.items()}
     return {number: days[channel.calendar.timezone] for number, channel in channels.items()}
 
 

@@ -13,7 +13,7 @@ from ingest.storage.levels import Affected, Wanted
 
 PERIOD_KINDS: Final = ("month", "year")
 DAYS_AT_ONCE: Final = 10_000
-"""Institution days that are assessed together: some 50 MB. An ordinary round has a day of each institution."""
+"""Institution days that are assessed together. Ours: an ordinary round, with a day of each institution, is one part."""
 
 
 async def verdicts(connection: Connection, now: datetime, thresholds: Thresholds) -> int:

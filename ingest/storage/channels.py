@@ -22,7 +22,7 @@ MOST_KEPT: Final = 50_000
 class Channels:
     """The channels of one database. What is kept stands as long as the registry does: every change of it raises its version.
 
-    Measured, 20,000 channels a round: 5 us of CPU a channel, the server's included, to ask for them and make them anew.
+    Measured, 20,000 channels a round: to ask for them anew took 1.9 us of the server's CPU a channel, and some of ours.
     """
 
     def __init__(self) -> None:

@@ -19,7 +19,7 @@ from ingest.storage.queries import QUERIES
 
 LAST_DAY: Final = date.max.toordinal()
 PUT_OFF: Final = timedelta(minutes=1)
-"""So long verdicts may wait while marks do: a quarter of the time in which MeterwardenSettlementBehind would fire."""
+"""So long verdicts may wait while marks do. Ours: four scrapes of Prometheus at 15 s."""
 
 
 @dataclass(frozen=True, slots=True)

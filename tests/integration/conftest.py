@@ -1,11 +1,14 @@
 """What some tests with real servers share."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from ingest.storage.writer import Writer
 from tests.databases import Database
 from tests.integration.serving import register
+from tests.integration.writing import said
 from tests.registries import import_files, write_files
 from tests.running import institution_code
 
@@ -23,3 +26,20 @@ async def code(database: Database, tmp_path: Path) -> str:
     name = institution_code()
     await register(database, tmp_path, name)
     return name
+
+
+@pytest.fixture
+async def writer(database: Database) -> AsyncIterator[Writer]:
+    """A writer, closed at the end."""
+    found = Writer(database.settings)
+    yield found
+    await found.close()
+
+
+@pytest.fixture(params=["copied", "looked up"])
+async def either(request: pytest.FixtureRequest, writer: Writer) -> Writer:
+    """A writer on each of its two paths: straight into the hypertable, and after a look for keys that are there."""
+    if request.param == "looked up":
+        await writer.write([said((99, 0, 1))])
+        await writer.write([said((99, 0, 1))])
+    return writer

@@ -788,7 +788,7 @@ RETURNING region, day
 
 -- name: current_standings
 -- The running period of each kind and the one before it, as of their newest day.
-SELECT DISTINCT ON (status.institution, status.indicator, status.period_kind, status.period_start) status.*
+SELECT status.*
 FROM meterwarden.quota_status AS status
 WHERE (status.period_kind = 'month' AND status.period_start >= date_trunc('month', %(today)s::date) - interval '1 month')
    OR (status.period_kind = 'year' AND status.period_start >= date_trunc('year', %(today)s::date) - interval '1 year')
