@@ -121,7 +121,7 @@ async def test_a_message_above_the_brokers_packet_size_costs_its_publisher_the_c
             careless = stream.take(300)
             with pytest.raises(PublishError):  # its reason 0x95 may be overtaken by the reset
                 await publish_fast(stack.mosquitto, [*careless[:100], giant, *careless[100:]])
-            assert "disconnected due to oversize packet" in stack.mosquitto.log_path.read_text()
+            await eventually(lambda: "disconnected due to oversize packet" in stack.mosquitto.log_path.read_text(), "said")
             await Gateway(stack.mosquitto).publish(careless)
             assert (200, 200) == ((await service.http("/readyz"))[0], (await service.http("/livez"))[0])
         await judge(database, stream)
