@@ -126,7 +126,7 @@ async def is_retained_no_more(broker: Mosquitto, to: str) -> bool:
 
 @pytest.mark.parametrize("version", [V5, V311])
 async def test_a_packet_above_the_limit_never_comes_in_and_the_broker_says_why(broker: Mosquitto, version: Any) -> None:
-    """Disconnected; the reason 0x95 of version 5 may be overtaken by the reset, and both overtake the line in the log. Just below it passes."""
+    """Disconnected; the reason 0x95 of version 5 may be overtaken by the reset; the log comes after. Just below it passes."""
     to = topic(SCHOOL)
     header_bytes = 1 + 3 + 2 + len(to) + 2 + (1 if version == V5 else 0)
     with publisher(broker, SCHOOL, version=version) as meter:
