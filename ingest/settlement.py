@@ -88,7 +88,8 @@ async def _settle_round(
     if settled:
         await store.write(connection, settled, _open_days(channels, now), now)
     sessions = await settle_charging(connection, channel_hours)
-    await vee_store.note_due(connection, _closed_spans(channels, spans, settled, now), floors, now)
+    closed = {number: today - 1 for number, today in _days_at(channels, instant(now)).items()}
+    await vee_store.note_due(connection, _closed_spans(spans, settled, closed), closed, floors)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     await level_store.affect(connection, marked, now, MEDIA)
     standings = 0 if await level_store.put_off(connection, now) else await verdicts(connection, now, thresholds)
@@ -112,14 +113,14 @@ def _kept(span: Span, first: Day | None) -> Span | None:
 
 
 def _closed_spans(
-    channels: Mapping[int, Channel], spans: Mapping[int, Span], settled: Mapping[int, Settled], now: datetime
+    spans: Mapping[int, Span], settled: Mapping[int, Settled], closed: Mapping[int, Day]
 ) -> dict[int, vee_store.Span]:
-    """The days of channels that were marked or written again, where they begin before the local day of `now`."""
-    found, today = {}, _days_at(channels, instant(now))
+    """The days of channels that were marked or written again, where they begin on a closed day."""
+    found = {}
     for number, span in spans.items():
         written = settled[number].replaced.day_from
         first = span.first - 1 if written is None else min(span.first, written)
-        if first < today[number]:
+        if first <= closed[number]:
             found[number] = vee_store.Span(first, span.last)
     return found
 

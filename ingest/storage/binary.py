@@ -13,7 +13,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
 from ingest.messages import Row
-from ingest.metering.calendar import Instant
+from ingest.metering.calendar import Day, Instant
 
 HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
@@ -96,6 +96,13 @@ def array(numbers: Iterable[int | date]) -> str:
     Measured, three arrays of 20,000: 4 ms of CPU so, 26 ms as lists.
     """
     return f"{{{','.join(map(str, numbers))}}}"
+
+
+def days(numbers: Iterable[Day]) -> str:
+    """Days, mostly the same few, for a parameter date[]."""
+    found = list(numbers)
+    dates = {day: date.fromordinal(day) for day in set(found)}
+    return array(map(dates.__getitem__, found))
 
 
 def texts(values: Iterable[str]) -> str:

@@ -48,7 +48,7 @@ class Wanted:
 async def affect(connection: Connection, marked: Iterable[tuple[int, Day]], now: datetime, media: Sequence[str]) -> None:
     """Note whose days changed: those of changed and marked channels, and of regions whose day has just ended."""
     days = list(marked)
-    parameters = {"channel": binary.ints([channel for channel, _ in days]), "day": _dates(day for _, day in days)}
+    parameters = {"channel": binary.ints([channel for channel, _ in days]), "day": binary.days(day for _, day in days)}
     await connection.execute(QUERIES["affect_institutions"], parameters)
     cursor = await connection.execute(QUERIES["due_ticks"], {"now": now})
     for region, day in await cursor.fetchall():
@@ -128,8 +128,8 @@ async def expected_before(connection: Connection, wanted: Sequence[tuple[int, Wa
         "position": binary.ints([position for position, _, _ in wanted]),
         "institution": binary.ints([one.affected.institution for _, one, _ in wanted]),
         "medium": binary.texts(one.affected.medium for _, one, _ in wanted),
-        "from": _dates(one.period[0] for _, one, _ in wanted),
-        "until": _dates(day for _, _, day in wanted),
+        "from": binary.days(one.period[0] for _, one, _ in wanted),
+        "until": binary.days(day for _, _, day in wanted),
         "timezone": binary.texts(one.affected.timezone for _, one, _ in wanted),
     }
     cursor = await connection.execute(QUERIES["expected_before"], parameters)
@@ -142,8 +142,8 @@ async def days(connection: Connection, wanted: Sequence[Wanted], firsts: Sequenc
         "position": binary.ints(range(len(wanted))),
         "institution": binary.ints([one.affected.institution for one in wanted]),
         "medium": binary.texts(one.affected.medium for one in wanted),
-        "from": _dates(firsts),
-        "until": _dates(one.until for one in wanted),
+        "from": binary.days(firsts),
+        "until": binary.days(one.until for one in wanted),
     }
     cursor = await connection.execute(QUERIES["institution_days"], parameters)
     found: dict[int, list[DayOfPeriod]] = defaultdict(list)
@@ -174,9 +174,9 @@ async def deductions(
         "institution": binary.ints([one.affected.institution for one in wanted]),
         "medium": binary.texts(one.affected.medium for one in wanted),
         "excludes": binary.texts(basis.excludes for basis in bases),
-        "begins": _dates(one.period[0] for one in wanted),
-        "first": _dates(firsts),
-        "ends": _dates(one.until for one in wanted),
+        "begins": binary.days(one.period[0] for one in wanted),
+        "first": binary.days(firsts),
+        "ends": binary.days(one.until for one in wanted),
         "yearly": binary.array(int(one.period_kind == "year") for one in wanted),
     }
     cursor = await connection.execute(QUERIES["deductions"], parameters)
@@ -214,16 +214,9 @@ def _keys(wanted: Sequence[Wanted]) -> dict[str, Any]:
         "institution": binary.ints([one.affected.institution for one in wanted]),
         "indicator": binary.texts(one.indicator for one in wanted),
         "period_kind": binary.texts(one.period_kind for one in wanted),
-        "period_start": _dates(one.period[0] for one in wanted),
-        "day": _dates(one.first for one in wanted),
+        "period_start": binary.days(one.period[0] for one in wanted),
+        "day": binary.days(one.first for one in wanted),
     }
-
-
-def _dates(days: Iterable[Day]) -> str:
-    """Days, mostly the same few, as PostgreSQL reads an array of dates."""
-    found = list(days)
-    dates = {day: date.fromordinal(day) for day in set(found)}
-    return binary.array(map(dates.__getitem__, found))
 
 
 def _row(wanted: Wanted, basis: Basis, standing: Standing) -> tuple[Any, ...]:

@@ -14,6 +14,7 @@ from ingest.metering.vee.digest import BEFORE_US, CatchUp, DayAmount, Digest, Ho
 from ingest.metering.vee.episodes import Finding
 from ingest.metering.vee.rules import Signal
 from ingest.metering.vee.view import LOOK_BACK_DAYS, Facts, Found, Severity
+from ingest.storage import binary
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
 
@@ -51,18 +52,21 @@ async def open_judging(connection: Connection) -> None:
     await connection.commit()
 
 
-async def note_due(connection: Connection, marked: Mapping[int, Span], floors: Mapping[int, Day | None], now: datetime) -> None:
-    """Put the closed days of a round of settlement on the list, inside its transaction: those marked, and those written again.
+async def note_due(
+    connection: Connection, marked: Mapping[int, Span], closed: Mapping[int, Day], floors: Mapping[int, Day | None]
+) -> None:
+    """Put days of a round of settlement on the list, inside its transaction, up to each channel's last closed one.
 
-    Not those before a channel's floor: of such days the readings are gone, and what was found stays.
+    Those that were marked, and those that were written otherwise. Not those before a channel's floor: of such days the readings are
+    gone, and what was found stays.
     """
     if not marked:
         return
     parameters = {
-        "now": now,
-        "channel": list(marked),
-        "first": [date.fromordinal(max(span.first, floors.get(number) or 1)) for number, span in marked.items()],
-        "last": [date.fromordinal(span.last) for span in marked.values()],
+        "channel": binary.ints(list(marked)),
+        "first": binary.days(max(span.first, floors.get(number) or 1) for number, span in marked.items()),
+        "last": binary.days(span.last for span in marked.values()),
+        "closed": binary.days(closed[number] for number in marked),
     }
     await connection.execute(QUERIES["note_due"], parameters)
 

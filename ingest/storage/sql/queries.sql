@@ -744,22 +744,26 @@ GROUP BY wanted.position
 
 -- name: stale_levels
 -- What stands in each fold's period from its first day on and was not computed again: one stretch of the key each. Asked for by equal
--- columns, it would be sought in the index of periods, through all institutions.
-SELECT stale.institution, stale.indicator, stale.period_kind, stale.period_start, stale.day
-FROM unnest(%(institution)s::int[], %(indicator)s::text[], %(period_kind)s::text[], %(period_start)s::date[], %(day)s::date[])
-     AS wanted (institution, indicator, period_kind, period_start, day)
-CROSS JOIN LATERAL (
-    SELECT institution, indicator, period_kind, period_start, day FROM metering.quota_level AS level
-    WHERE (level.institution, level.indicator, level.period_kind, level.period_start, level.day)
-          >= (wanted.institution, wanted.indicator, wanted.period_kind, wanted.period_start, wanted.day)
-      AND (level.institution, level.indicator, level.period_kind, level.period_start)
-          <= (wanted.institution, wanted.indicator, wanted.period_kind, wanted.period_start)
-    OFFSET 0
-) AS stale
+-- columns, it would be sought in the index of periods, through all institutions. All is looked up before it is compared: else the
+-- new rows were sorted anew for each fold.
+WITH there AS MATERIALIZED (
+    SELECT level.*
+    FROM unnest(%(institution)s::int[], %(indicator)s::text[], %(period_kind)s::text[], %(period_start)s::date[], %(day)s::date[])
+         AS wanted (institution, indicator, period_kind, period_start, day)
+    CROSS JOIN LATERAL (
+        SELECT institution, indicator, period_kind, period_start, day FROM metering.quota_level AS level
+        WHERE (level.institution, level.indicator, level.period_kind, level.period_start, level.day)
+              >= (wanted.institution, wanted.indicator, wanted.period_kind, wanted.period_start, wanted.day)
+          AND (level.institution, level.indicator, level.period_kind, level.period_start)
+              <= (wanted.institution, wanted.indicator, wanted.period_kind, wanted.period_start)
+        OFFSET 0
+    ) AS level
+)
+SELECT * FROM there
 WHERE NOT EXISTS (
     SELECT FROM settled_level AS new
     WHERE (new.institution, new.indicator, new.period_kind, new.period_start, new.day)
-          = (stale.institution, stale.indicator, stale.period_kind, stale.period_start, stale.day))
+          = (there.institution, there.indicator, there.period_kind, there.period_start, there.day))
 
 -- name: delete_level
 DELETE FROM metering.quota_level

@@ -12,18 +12,12 @@ CREATE TEMPORARY TABLE IF NOT EXISTS new_finding (
 ) ON COMMIT DELETE ROWS
 
 -- name: note_due
--- The closed days of every changed or marked channel; what happens on a day still open is judged when it closes.
+-- The closed days of every marked channel, and those written otherwise; what happens on a day still open is judged when it closes.
 INSERT INTO metering.vee_due (channel, first_day, last_day)
-SELECT touched.channel, min(touched.first_day), least(max(touched.last_day), (%(now)s AT TIME ZONE region.timezone)::date - 1)
-FROM (SELECT channel, day AS first_day, day AS last_day FROM changed_day WHERE channel = ANY (%(channel)s::int[])
-      UNION ALL SELECT * FROM unnest(%(channel)s::int[], %(first)s::date[], %(last)s::date[])) AS touched
-JOIN metering.channel USING (channel)
-JOIN LATERAL (SELECT institution FROM metering.meter_version AS version WHERE version.meter = channel.meter
-              ORDER BY valid_from DESC LIMIT 1) AS version ON true
-JOIN metering.institution USING (institution)
-JOIN metering.region USING (region)
-GROUP BY touched.channel, region.timezone
-HAVING min(touched.first_day) < (%(now)s AT TIME ZONE region.timezone)::date
+SELECT marked.channel, least(changed.first, marked.first), least(greatest(changed.last, marked.last), marked.closed)
+FROM unnest(%(channel)s::int[], %(first)s::date[], %(last)s::date[], %(closed)s::date[]) AS marked (channel, first, last, closed)
+LEFT JOIN (SELECT channel, min(day) AS first, max(day) AS last FROM changed_day GROUP BY channel) AS changed USING (channel)
+WHERE least(changed.first, marked.first) <= marked.closed
 
 -- name: vee_tick
 -- Regions whose last closed day is not on the list yet, put there for every channel with the days missed.
@@ -67,11 +61,13 @@ SELECT DISTINCT part, whole FROM metering.channel_part WHERE part = ANY (%(chann
 SELECT channel.channel, region.timezone, (%(now)s AT TIME ZONE region.timezone)::date - 1 AS closed, meter.medium, channel.register,
        channel.decimals, version.valid_from, version.role, version.parent, version.ratio_milli, version.quantum_milli,
        version.register_digits, version.rated_capacity, version.interval_s, version.sub_item,
-       EXISTS (SELECT FROM metering.channel AS other
-               WHERE other.register = 'energy_export_kwh' AND (other.meter = channel.meter OR other.meter IN (
-                   SELECT checked.meter FROM metering.meter_version AS checked JOIN metering.meter AS of USING (meter)
-                   WHERE version.role = 'check' AND checked.institution = version.institution
-                     AND of.medium = meter.medium AND of.code = version.parent)))
+       EXISTS (SELECT FROM metering.channel AS own WHERE own.meter = channel.meter AND own.register = 'energy_export_kwh')
+       OR (version.role = 'check' AND EXISTS (
+               SELECT FROM metering.meter_version AS beside
+               JOIN metering.meter AS parent USING (meter)
+               JOIN metering.channel AS its USING (meter)
+               WHERE beside.institution = version.institution AND parent.medium = meter.medium AND parent.code = version.parent
+                 AND its.register = 'energy_export_kwh'))
 FROM metering.channel
 JOIN metering.meter USING (meter)
 JOIN metering.meter_version AS version USING (meter)
