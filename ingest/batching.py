@@ -4,7 +4,7 @@ The session puts lists in, the line takes batches out. Nothing is awaited per me
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import accumulate
 
 from ingest.messages import Message
@@ -12,6 +12,8 @@ from ingest.settings import BatchSettings
 
 OVERHEAD_BYTES = 200
 """What a message takes in memory beside its payload, about."""
+PART_BYTES = 64 * 1024
+"""So much is decided in one go, in a millisecond or two: whoever waits for the loop waits that long."""
 
 
 def size_bytes(message: Message) -> int:
@@ -22,6 +24,12 @@ def size_bytes(message: Message) -> int:
 def total_bytes(messages: Sequence[Message]) -> int:
     """What messages count towards the limits: asked three times of each message, hence no call a message."""
     return sum([len(message[1]) for message in messages]) + OVERHEAD_BYTES * len(messages)
+
+
+def parts(batch: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """A batch in parts of about `PART_BYTES`, of messages of its mean size."""
+    at_once = max(PART_BYTES * len(batch) // total_bytes(batch), 1)
+    return (batch[first : first + at_once] for first in range(0, len(batch), at_once))
 
 
 class Inbox:

@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry
 
 from ingest.announcer import Announcer
-from ingest.batching import Inbox, total_bytes
+from ingest.batching import Inbox, parts, total_bytes
 from ingest.broker.leaving import queue_emptied
 from ingest.broker.session import Session
 from ingest.broker.subscriptions import Subscriptions
@@ -33,7 +33,7 @@ from ingest.canary import Canary
 from ingest.certificates import watch_certificates
 from ingest.errors import Unavailable
 from ingest.members import watch_members
-from ingest.messages import Assessed, Outcome
+from ingest.messages import Assessed, Message, Outcome
 from ingest.metrics import READING_OUTCOMES, Metrics
 from ingest.persist import persist
 from ingest.present import Present, assessor, watch_registry
@@ -56,16 +56,33 @@ LAST_SECONDS: Final = 2.0
 
 
 async def intake(inbox: Inbox, present: Present, session: Session, writer: Writer, settings: Settings, metrics: Metrics) -> None:
-    """Receive, decide, commit, acknowledge: in that order, one batch at a time."""
+    """Receive, decide, commit, acknowledge: in that order. While a batch is written, the one after it is decided."""
     decide = assessor(present, settings)
-    async for batch in inbox.batches():
-        assessed = decide(batch)
+
+    async def finish(batch: Sequence[Message], assessed: Sequence[Assessed]) -> None:
         started = time.monotonic()
         outcomes = await persist(writer, assessed, metrics)
         metrics.write_seconds.observe(time.monotonic() - started)
         session.ack(batch)
         session.release(total_bytes(batch))
         count(metrics, assessed, outcomes)
+
+    async with asyncio.TaskGroup() as tasks:
+        before: asyncio.Task[None] | None = None
+        async for batch in inbox.batches():
+            assessed = await _by_parts(decide, batch)
+            if before is not None:
+                await before
+            before = tasks.create_task(finish(batch, assessed), name="meterwarden.intake.write")
+
+
+async def _by_parts(decide: Callable[[Sequence[Message]], list[Assessed]], batch: Sequence[Message]) -> list[Assessed]:
+    """Decide a batch; between its parts all that is ready has its turn, the writing of the batch before it above all."""
+    assessed: list[Assessed] = []
+    for part in parts(batch):
+        await asyncio.sleep(0)
+        assessed += decide(part)
+    return assessed
 
 
 def count(metrics: Metrics, assessed: Sequence[Assessed], outcomes: Sequence[Outcome]) -> None:

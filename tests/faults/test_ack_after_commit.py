@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 
 from ingest.stack import Stack, free_port
 from tests.databases import Database
-from tests.faults.wire import COMMITTED, COPY
+from tests.faults.wire import COMMITTED, COPY, Commits, Wire
 from tests.proxy import Link, Proxy, Verdict, Watch, Way
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
@@ -148,6 +149,29 @@ async def test_a_commit_whose_answer_is_withheld_is_not_acknowledged(
         metrics = await service.counted(stored=NUMBER)
         assert NUMBER == metrics["messages_acknowledged_total"]
         assert 0 == metrics['write_failures_total{kind="unavailable"}']
+    assert expected(range(NUMBER)) == await stored(database)
+
+
+async def test_of_batches_in_hand_each_is_acknowledged_after_its_own_commit_in_the_order_delivered(
+    stack: Stack, database: Database, tmp_path: Path, code: str
+) -> None:
+    """While one is written the next one is decided: commits are let through one by one, and no PUBACK runs ahead of its own."""
+    batch = NUMBER // 4
+    async with Proxy(stack.mosquitto.port, free_port()) as link, Proxy(stack.postgres.port, free_port()) as base:
+        settings = {"batch__messages": batch, "batch__age_seconds": 30}
+        ports = {"broker_port": link.port, "database_port": base.port}
+        async with running_service(database, stack.mosquitto, tmp_path, **ports, **settings) as service:
+            commits, wire = Commits(base), Wire(link)
+            commits.hold(1)
+            await publish(stack.mosquitto, topic(code), readings(range(NUMBER)))
+            await eventually(lambda: has_in_flight(service, NUMBER))
+            for done in range(0, NUMBER, batch):
+                await eventually(lambda: commits.is_holding, "its commit")
+                await eventually(partial(has_in_flight, service, NUMBER - done))
+                assert wire.acknowledged[0] == wire.delivered[0][:done]
+                assert expected(range(done + batch)) == await stored(database)
+                commits.release_and_hold(1)
+            await eventually(lambda: wire.acknowledged[0] == wire.delivered[0], "all of them")
     assert expected(range(NUMBER)) == await stored(database)
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.batching import Inbox, size_bytes
+from ingest.batching import PART_BYTES, Inbox, parts, size_bytes
 from ingest.messages import Message
 from ingest.settings import BatchSettings
 
@@ -137,3 +137,21 @@ def test_every_message_comes_once_in_order_and_no_batch_is_above_its_limits(
     assert [one for part in stream for one in part] == [one for batch in batches for one in batch]
     assert all(1 <= len(batch) <= most for batch in batches)
     assert all(len(batch) == 1 or sum(map(size_bytes, batch)) <= most_bytes for batch in batches)
+
+
+@given(st.lists(st.integers(0, 2 * PART_BYTES), min_size=1, max_size=30))
+def test_the_parts_of_a_batch_are_the_batch_in_order(sizes: list[int]) -> None:
+    """Whatever the sizes of its messages."""
+    batch = [message(number, size) for number, size in enumerate(sizes)]
+    found = list(parts(batch))
+    assert batch == [one for part in found for one in part]
+    assert all(found)
+
+
+@given(number=st.integers(1, 2_000), size=st.integers(0, 2 * PART_BYTES))
+def test_a_part_is_as_much_as_is_decided_in_one_go(number: int, size: int) -> None:
+    """Of messages of one size: as many as fit, but at least one."""
+    *whole, last = parts([message(1, size)] * number)
+    most = max(PART_BYTES // size_bytes(message(1, size)), 1)
+    assert all(len(part) == most for part in whole)
+    assert len(last) <= most
