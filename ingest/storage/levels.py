@@ -1,16 +1,15 @@
 """What levels are folded from, and where they are written: institution days, quotas, denominators, standings."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from psycopg.types.json import Jsonb
-
 from ingest.metering.calendar import Day
-from ingest.metering.levels import DayOfPeriod, Deducted, Excluded, Standing
+from ingest.metering.levels import NOTHING, DayOfPeriod, Deducted, Excluded, Standing
 from ingest.metering.quotas import DIMENSIONS, INDICATORS, Basis, Denominator, Quota
 from ingest.metering.sub_items import exclusions
 from ingest.storage import binary
@@ -190,13 +189,9 @@ async def deductions(
 
 async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, list[Standing]]]) -> None:
     """Put the standings of every fold in the place of those from its first day on."""
-    async with (
-        connection.cursor() as cursor,
-        cursor.copy("COPY settled_level FROM STDIN") as copy,
-    ):
+    async with connection.cursor() as cursor, cursor.copy("COPY settled_level FROM STDIN") as copy:
         for wanted, basis, standings in folded:
-            for standing in standings:
-                await copy.write_row(_row(wanted, basis, standing))
+            await copy.write("".join(_lines(wanted, basis, standings)))
     stale = await (await connection.execute(QUERIES["stale_levels"], _keys([wanted for wanted, _, _ in folded]))).fetchall()
     if stale:
         async with connection.cursor() as cursor:
@@ -219,15 +214,29 @@ def _keys(wanted: Sequence[Wanted]) -> dict[str, Any]:
     }
 
 
-def _row(wanted: Wanted, basis: Basis, standing: Standing) -> tuple[Any, ...]:
-    return (
-        wanted.affected.institution, wanted.indicator, wanted.period_kind, date.fromordinal(wanted.period[0]),
-        date.fromordinal(standing.day), date.fromordinal(wanted.period[1]), standing.level, standing.previous_level,
-        standing.used, standing.measured_us, standing.estimated_us, standing.expected_us,
-        INDICATORS[wanted.indicator].unit, _plain(basis.allowance),
-        standing.used_ratio, standing.projected_ratio, basis.quota, _plain(basis.denominator), list(basis.missing),
-        Jsonb(_excluded(basis, standing.deducted)), standing.deducted.known_us, standing.deducted.expected_us,
-    )  # fmt: skip
+def _lines(wanted: Wanted, basis: Basis, standings: Iterable[Standing]) -> Iterator[str]:
+    """The rows of a fold as COPY reads text. Measured, 365,000 rows: 2.7 µs each, 8.5 by `copy.write_row`."""
+    begin, end = map(date.fromordinal, wanted.period)
+    key = f"{wanted.affected.institution}\t{wanted.indicator}\t{wanted.period_kind}\t{begin}"
+    limit = f"{INDICATORS[wanted.indicator].unit}\t{_or_null(_plain(basis.allowance))}"
+    quota = r"\N" if basis.quota is None else _escaped(basis.quota)
+    known = f"{quota}\t{_or_null(_plain(basis.denominator))}\t{_escaped(binary.texts(basis.missing))}"
+    nothing = _escaped(json.dumps(_excluded(basis, NOTHING)))
+    for at in standings:
+        excluded = _escaped(json.dumps(_excluded(basis, at.deducted))) if at.deducted.excluded else nothing
+        yield (
+            f"{key}\t{date.fromordinal(at.day)}\t{end}\t{at.level}\t{at.previous_level}\t{at.used}\t{at.measured_us}\t{at.estimated_us}"
+            f"\t{at.expected_us}\t{limit}\t{_or_null(at.used_ratio)}\t{_or_null(at.projected_ratio)}\t{known}"
+            f"\t{excluded}\t{at.deducted.known_us}\t{at.deducted.expected_us}\n"
+        )
+
+
+def _or_null(number: Decimal | None) -> str:
+    return r"\N" if number is None else str(number)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n").replace("\r", r"\r")
 
 
 def _excluded(basis: Basis, deducted: Deducted) -> dict[str, tuple[int, int]]:
