@@ -1,0 +1,175 @@
+"""Excel workbooks: opened without trust, read row by row, each cell as the text that somebody meant.
+
+openpyxl reads what all sheets share: their names, strings and formats. Its own loop over rows keeps something of every row, and
+tells neither merged cells nor a formula without a value; so the loop is ours, and its parser reads one row at a time.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+from zipfile import BadZipFile, ZipFile
+
+from openpyxl import load_workbook
+from openpyxl.cell.read_only import ReadOnlyCell
+from openpyxl.styles.numbers import STRIP_RE, is_datetime
+from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
+from openpyxl.xml.constants import SHEET_MAIN_NS
+from openpyxl.xml.functions import iterparse
+
+MAX_UNPACKED: Final = 64 * 2**20
+"""Bytes of all parts together; the meters of a hundred thousand lines are half of it."""
+MAX_SHARED: Final = 8 * 2**20
+"""Bytes of a part other than sheets, strings and pictures; openpyxl makes objects of all of it."""
+_BULK: Final = ("xl/worksheets/", "xl/sharedStrings.xml", "xl/media/")
+_OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
+_MERGED: Final = f"{{{SHEET_MAIN_NS}}}mergeCell"
+_CHINESE_DATES: Final = frozenset({*range(27, 37), *range(50, 59)})
+"""Formats such as 2026年1月5日 that an Excel in Chinese knows by number alone; openpyxl takes them for plain numbers."""
+_PLAIN: Final = re.compile(r"\s*(general|@|[#0?,]+(\.[0#?]*)?)\s*", re.IGNORECASE)
+_SPACING: Final = re.compile(r'_.|\*.|\\ |\[[^\]]*\]|"\s*"')
+_DIGITS: Final = 15
+"""As many of a number Excel keeps."""
+
+
+class WorkbookFault(Exception):  # noqa: N818 - a verdict on a file, not a fault of the program
+    """The file cannot be read; says which one, and what to do."""
+
+
+class CellFault(Exception):  # noqa: N818 - a verdict on a cell
+    """What the cell holds cannot be told; says what to do."""
+
+
+class Workbook:
+    """A workbook whose sheets are read one by one. Raises WorkbookFault, like everything it does, where the file is no good."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it, as far as its size allows."""
+        self._path = path
+        _screen(path)
+        with self._read():
+            self._book: Any = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._book.close()
+
+    @property
+    def titles(self) -> dict[str, bool]:
+        """The sheets by their names, and whether each is seen."""
+        return {sheet.title: sheet.sheet_state == "visible" for sheet in self._book.worksheets}
+
+    def rows(self, title: str) -> tuple[list[tuple[int, list[ReadOnlyCell]]], list[str]]:
+        """The rows of a sheet that hold anything, each with its number, and the ranges of merged cells, such as A2:A4."""
+        with self._read():
+            sheet = self._book[title]
+            dates = {number for number, style in enumerate(self._book._cell_styles) if style.numFmtId in _CHINESE_DATES}
+            with sheet._get_source() as source:
+                parser = _Rows(
+                    source, sheet._shared_strings, data_only=True, epoch=self._book.epoch,
+                    date_formats=self._book._date_formats | dates, timedelta_formats=self._book._timedelta_formats,
+                )  # fmt: skip
+                held = ((number, [ReadOnlyCell(sheet, **cell) for cell in cells]) for number, cells in parser.rows())
+                return [(number, cells) for number, cells in held if cells], parser.ranges
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        try:
+            with warnings.catch_warnings(action="ignore"):  # of what is in a workbook beside cells
+                yield
+        except Exception as error:  # whatever is wrong with a file arises somewhere in openpyxl, under any name
+            what = f"{self._path}: not an Excel workbook, or a damaged one ({type(error).__name__})"
+            raise WorkbookFault(f"{what}; open it in a spreadsheet and save it as .xlsx") from error
+
+
+class _Rows(WorkSheetParser):
+    """Row by row, keeping nothing of what it has read but merged ranges."""
+
+    def rows(self) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Number and cells of every row, without the cells that are empty."""
+        self.ranges: list[str] = []
+        lines: Any = None
+        for event, element in iterparse(self.source, ("start", "end")):
+            if event == "start":
+                lines = element if element.tag == DATA_TAG else lines
+            elif element.tag == ROW_TAG:
+                yield self.parse_row(element)
+                self.row_dimensions.clear()
+                lines.clear()
+            elif element.tag == _MERGED:
+                self.ranges.append(element.get("ref", ""))
+
+    def parse_row(self, row: Any) -> tuple[int, list[dict[str, Any]]]:
+        """As openpyxl, without empty cells."""
+        number, cells = super().parse_row(row)
+        return number, [cell for cell in cells if cell["value"] is not None or cell["data_type"] == "f"]
+
+    def parse_cell(self, element: Any) -> dict[str, Any]:
+        """As openpyxl, a formula without a value being one of type f. Text that is empty is a value."""
+        cell: dict[str, Any] = super().parse_cell(element)
+        if element.find(FORMULA_TAG) is not None and not element.findtext(VALUE_TAG) and element.get("t") != "str":
+            cell["data_type"] = "f"
+        return cell
+
+
+def _screen(path: Path) -> None:
+    """Refuse what is no workbook, and what would take too much memory, before anything is unpacked."""
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_OLE)) == _OLE:
+                raise WorkbookFault(f"{path}: an old .xls file, or one with a password; save it as .xlsx without a password")
+        with ZipFile(path) as archive:
+            parts = archive.infolist()
+    except BadZipFile as error:
+        raise WorkbookFault(
+            f"{path}: not an Excel workbook, or a damaged one; open it in a spreadsheet and save it as .xlsx"
+        ) from error
+    except OSError as error:
+        raise WorkbookFault(f"{path}: {error.strerror}") from error
+    if sum(part.file_size for part in parts) > MAX_UNPACKED:
+        raise WorkbookFault(
+            f"{path}: larger than {MAX_UNPACKED >> 20} MiB unpacked; delete the blank rows below the last line, and pictures"
+        )
+    if any(part.file_size > MAX_SHARED for part in parts if not part.filename.startswith(_BULK)):
+        raise WorkbookFault(f"{path}: has too many formats; copy the values of its sheets into a new workbook")
+
+
+def is_moment(cell: ReadOnlyCell) -> bool:
+    """Whether the cell holds a date or a time."""
+    return isinstance(cell.value, date | time | timedelta)
+
+
+def text(cell: ReadOnlyCell) -> str:
+    """What the cell says, as it would be typed into a CSV file. Raises CellFault where that cannot be known."""
+    held: Any = cell.value
+    if cell.data_type == "f":
+        raise CellFault("the formula has no value; open the workbook in a spreadsheet and save it, or write the value")
+    if cell.data_type == "e":
+        raise CellFault(f"the cell shows {held}; correct its formula, or write the value")
+    if isinstance(held, bool):
+        return "TRUE" if held else "FALSE"
+    if isinstance(held, int | float):
+        return _number(held, cell.number_format)
+    if isinstance(held, datetime) and (
+        held.time() != time() or is_datetime(STRIP_RE.sub("", cell.number_format.lower())) == "datetime"
+    ):
+        return held.isoformat()
+    return held.date().isoformat() if isinstance(held, datetime) else "" if held is None else str(held)
+
+
+def _number(number: float, shown: str) -> str:
+    """Its digits, with the zeros that its format puts before them."""
+    shown = _SPACING.sub("", shown.partition(";")[0])
+    if not _PLAIN.fullmatch(shown):
+        raise CellFault(
+            f"a number that is shown in another way ({shown}); format a code as text and type it again, a number as General"
+        )
+    if not abs(number) < 10**_DIGITS:
+        raise CellFault("a number of more than 15 digits, of which Excel keeps 15; format the cell as text and type it again")
+    if re.fullmatch("00+", shown) and number == int(number):
+        return f"{int(number):0{len(shown)}d}"
+    return format(Decimal(f"{number:.{_DIGITS}g}"), "f")
