@@ -46,7 +46,7 @@ class Row:
 
 
 def check(rows_of: Callable[[str], Iterable[Row]], naming: Naming) -> Files:
-    """The checked lines of every file; `rows_of` gives what one holds, or raises RegistryFault. Raises it too, with all mistakes."""
+    """The checked lines of every file; `rows_of` gives what one holds, or raises RegistryFault. So does this, with all of them."""
     mistakes: list[str] = []
     files = {name: _lines(name, model, rows_of, naming, mistakes) for name, model in FILES.items()}
     for held in (_cross_checks, _places):

@@ -6,12 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from openpyxl.cell.read_only import ReadOnlyCell
 from openpyxl.utils import get_column_letter
 
 from ingest.storage.registry_checks import OPTIONAL, Files, Naming, RegistryFault, Row, check, header_fault
 from ingest.storage.registry_lines import FILES
-from ingest.storage.xlsx import CellFault, Workbook, WorkbookFault, is_moment, text
+from ingest.storage.xlsx import Cell, CellFault, Workbook, WorkbookFault, is_moment, text
 
 NAMING: Final = Naming("sheet {}", "sheet {}, row {}")
 DATES: Final = frozenset({"valid_from", "valid_to", "exchanged_at", "commissioned_on"})
@@ -59,7 +58,7 @@ def _plain(title: str) -> str:
     return re.sub(r"[\W_]+", "", title.lower()).removesuffix("s")
 
 
-def _columns(name: str, number: int, cells: Iterable[ReadOnlyCell]) -> dict[int, str]:
+def _columns(name: str, number: int, cells: Iterable[Cell]) -> dict[int, str]:
     """The names of columns, by their numbers."""
     try:
         columns = {cell.column: said for cell in cells if (said := text(cell))}
@@ -71,7 +70,7 @@ def _columns(name: str, number: int, cells: Iterable[ReadOnlyCell]) -> dict[int,
     return columns
 
 
-def _row(number: int, cells: Iterable[ReadOnlyCell], columns: dict[int, str]) -> Row:
+def _row(number: int, cells: Iterable[Cell], columns: dict[int, str]) -> Row:
     fields: dict[str, str] = {}
     mistakes = []
     for cell in cells:

@@ -11,25 +11,29 @@ from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
-from openpyxl import load_workbook
-from openpyxl.cell.read_only import ReadOnlyCell
-from openpyxl.styles.numbers import STRIP_RE, is_datetime
+from openpyxl.reader.excel import ExcelReader
+from openpyxl.styles.numbers import BUILTIN_FORMATS, STRIP_RE, is_datetime
+from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.worksheet._reader import DATA_TAG, FORMULA_TAG, ROW_TAG, VALUE_TAG, WorkSheetParser
 from openpyxl.xml.constants import SHEET_MAIN_NS
 from openpyxl.xml.functions import iterparse
 
 MAX_UNPACKED: Final = 64 * 2**20
 """Bytes of all parts together; the meters of a hundred thousand lines are half of it."""
-MAX_SHARED: Final = 8 * 2**20
+MAX_SHARED: Final = 4 * 2**20
 """Bytes of a part other than sheets, strings and pictures; openpyxl makes objects of all of it."""
+MAX_ELEMENTS: Final = 100_000
+"""XML elements of one row, which is held whole; Excel knows 16,384 columns."""
 _BULK: Final = ("xl/worksheets/", "xl/sharedStrings.xml", "xl/media/")
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 _MERGED: Final = f"{{{SHEET_MAIN_NS}}}mergeCell"
 _CHINESE_DATES: Final = frozenset({*range(27, 37), *range(50, 59)})
 """Formats such as 2026年1月5日 that an Excel in Chinese knows by number alone; openpyxl takes them for plain numbers."""
+_OWN_FORMATS: Final = 164
+"""The number of a workbook's first own format."""
 _PLAIN: Final = re.compile(r"\s*(general|@|[#0?,]+(\.[0#?]*)?)\s*", re.IGNORECASE)
 _SPACING: Final = re.compile(r'_.|\*.|\\ |\[[^\]]*\]|"\s*"')
 _DIGITS: Final = 15
@@ -44,6 +48,15 @@ class CellFault(Exception):  # noqa: N818 - a verdict on a cell
     """What the cell holds cannot be told; says what to do."""
 
 
+class Cell(NamedTuple):
+    """A cell that is not empty: its column, counted from 1, what it holds, of what type, and the format it is shown in."""
+
+    column: int
+    held: Any
+    kind: str
+    shown: str
+
+
 class Workbook:
     """A workbook whose sheets are read one by one. Raises WorkbookFault, like everything it does, where the file is no good."""
 
@@ -52,29 +65,39 @@ class Workbook:
         self._path = path
         _screen(path)
         with self._read():
-            self._book: Any = load_workbook(path, read_only=True, data_only=True, keep_links=False)
+            self._reader: Any = ExcelReader(path, read_only=True, data_only=True, keep_links=False)
+            self._reader.read_manifest()
+            self._reader.read_strings()
+            self._reader.read_workbook()
+            apply_stylesheet(self._reader.archive, self._reader.wb)
+            self._sheets = {sheet.name: (sheet.state, rel.target) for sheet, rel in self._reader.parser.find_sheets()}
 
     def close(self) -> None:
         """Close the file."""
-        self._book.close()
+        self._reader.archive.close()
 
     @property
     def titles(self) -> dict[str, bool]:
         """The sheets by their names, and whether each is seen."""
-        return {sheet.title: sheet.sheet_state == "visible" for sheet in self._book.worksheets}
+        return {title: state == "visible" for title, (state, _) in self._sheets.items()}
 
-    def rows(self, title: str) -> tuple[list[tuple[int, list[ReadOnlyCell]]], list[str]]:
+    def rows(self, title: str) -> tuple[list[tuple[int, list[Cell]]], list[str]]:
         """The rows of a sheet that hold anything, each with its number, and the ranges of merged cells, such as A2:A4."""
-        with self._read():
-            sheet = self._book[title]
-            dates = {number for number, style in enumerate(self._book._cell_styles) if style.numFmtId in _CHINESE_DATES}
-            with sheet._get_source() as source:
-                parser = _Rows(
-                    source, sheet._shared_strings, data_only=True, epoch=self._book.epoch,
-                    date_formats=self._book._date_formats | dates, timedelta_formats=self._book._timedelta_formats,
-                )  # fmt: skip
-                held = ((number, [ReadOnlyCell(sheet, **cell) for cell in cells]) for number, cells in parser.rows())
-                return [(number, cells) for number, cells in held if cells], parser.ranges
+        with self._read(), self._reader.archive.open(self._sheets[title][1]) as source:
+            book, styles = self._reader.wb, self._reader.wb._cell_styles
+            dates = {number for number, style in enumerate(styles) if style.numFmtId in _CHINESE_DATES}
+            parser = _Rows(
+                source, self._reader.shared_strings, data_only=True, epoch=book.epoch,
+                date_formats=book._date_formats | dates, timedelta_formats=book._timedelta_formats,
+            )  # fmt: skip
+            rows = [(number, [self._cell(cell) for cell in cells]) for number, cells in parser.rows() if cells]
+            return rows, parser.ranges
+
+    def _cell(self, cell: dict[str, Any]) -> Cell:
+        number = self._reader.wb._cell_styles[cell["style_id"]].numFmtId
+        known = BUILTIN_FORMATS.get(number, "General")
+        shown = known if number < _OWN_FORMATS else self._reader.wb._number_formats[number - _OWN_FORMATS]
+        return Cell(cell["column"], cell["value"], cell["data_type"], shown)
 
     @contextmanager
     def _read(self) -> Iterator[None]:
@@ -93,10 +116,15 @@ class _Rows(WorkSheetParser):
         """Number and cells of every row, without the cells that are empty."""
         self.ranges: list[str] = []
         lines: Any = None
+        elements = 0
         for event, element in iterparse(self.source, ("start", "end")):
             if event == "start":
                 lines = element if element.tag == DATA_TAG else lines
+                elements += 1
+                if elements > MAX_ELEMENTS:
+                    raise ValueError("a row without an end")
             elif element.tag == ROW_TAG:
+                elements = 0
                 yield self.parse_row(element)
                 self.row_dimensions.clear()
                 lines.clear()
@@ -138,27 +166,27 @@ def _screen(path: Path) -> None:
         raise WorkbookFault(f"{path}: has too many formats; copy the values of its sheets into a new workbook")
 
 
-def is_moment(cell: ReadOnlyCell) -> bool:
+def is_moment(cell: Cell) -> bool:
     """Whether the cell holds a date or a time."""
-    return isinstance(cell.value, date | time | timedelta)
+    return isinstance(cell.held, date | time | timedelta)
 
 
-def text(cell: ReadOnlyCell) -> str:
+def text(cell: Cell) -> str:
     """What the cell says, as it would be typed into a CSV file. Raises CellFault where that cannot be known."""
-    held: Any = cell.value
-    if cell.data_type == "f":
-        raise CellFault("the formula has no value; open the workbook in a spreadsheet and save it, or write the value")
-    if cell.data_type == "e":
-        raise CellFault(f"the cell shows {held}; correct its formula, or write the value")
-    if isinstance(held, bool):
-        return "TRUE" if held else "FALSE"
-    if isinstance(held, int | float):
-        return _number(held, cell.number_format)
-    if isinstance(held, datetime) and (
-        held.time() != time() or is_datetime(STRIP_RE.sub("", cell.number_format.lower())) == "datetime"
-    ):
-        return held.isoformat()
-    return held.date().isoformat() if isinstance(held, datetime) else "" if held is None else str(held)
+    match cell.held:
+        case _ if cell.kind == "f":
+            raise CellFault("the formula has no value; open the workbook in a spreadsheet and save it, or write the value")
+        case _ if cell.kind == "e":
+            raise CellFault(f"the cell shows {cell.held}; correct its formula, or write the value")
+        case bool(held):
+            return str(held).upper()
+        case int(held) | float(held):
+            return _number(held, cell.shown)
+        case datetime() as held:
+            shows_time = is_datetime(STRIP_RE.sub("", cell.shown.lower())) == "datetime"
+            return held.isoformat() if held.time() != time() or shows_time else held.date().isoformat()
+        case held:
+            return str(held)
 
 
 def _number(number: float, shown: str) -> str:

@@ -1,0 +1,102 @@
+"""Registries as Excel workbooks: made of the CSV files, with cells as text or as Excel would make them of what is typed."""
+
+import csv
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import Workbook
+
+from ingest.storage.registry_checks import RegistryFault
+from ingest.storage.registry_lines import FILES
+from ingest.storage.registry_xlsx import read_workbook
+from tests import registries
+
+
+def typed(text: str) -> Any:
+    """What Excel makes of typed text: a number, a date, or the text."""
+    if re.fullmatch(r"0|-?[1-9]\d{0,14}", text):
+        return int(text)
+    if re.fullmatch(r"-?\d{1,9}\.\d{1,6}", text):
+        return float(text)
+    return date.fromisoformat(text) if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text
+
+
+def workbook_of(directory: Path, cell: Callable[[str], Any] = str) -> Path:
+    """The workbook of a directory, beside it: a sheet a file, a row a line."""
+    book = Workbook(write_only=True)
+    for path in sorted(directory.glob("*.csv")):
+        sheet = book.create_sheet(path.stem)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for line in csv.reader(file):
+                sheet.append([cell(text) if text else None for text in line])
+    made = directory.with_suffix(".xlsx")
+    book.save(made)
+    return made
+
+
+def workbook(path: Path, **sheets: Iterable[Iterable[Any]]) -> Path:
+    """A good registry of two meters, some of its sheets with other rows."""
+    book = Workbook()
+    book.remove(book.active)
+    of_files = workbook_rows(registries.write_files(path.with_suffix("")))
+    for name, rows in {**of_files, **sheets}.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(list(row))
+    book.save(path)
+    return path
+
+
+def workbook_rows(directory: Path) -> dict[str, list[list[str]]]:
+    """The rows of every file."""
+    rows = {}
+    for name in FILES:
+        if (directory / f"{name}.csv").exists():
+            with (directory / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+                rows[name] = list(csv.reader(file))
+    return rows
+
+
+def rows(lines: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
+    """Lines as rows, their columns in the first."""
+    lines = list(lines)
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    return [columns, *([line.get(name) for name in columns] for line in lines)]
+
+
+def replaced(path: Path, parts: Mapping[str, bytes | Callable[[bytes], bytes]]) -> Path:
+    """The workbook with other parts; new ones are added."""
+    with zipfile.ZipFile(path) as archive:
+        held: dict[str, bytes] = {name: archive.read(name) for name in archive.namelist()}
+    for name, part in parts.items():
+        held[name] = part if isinstance(part, bytes) else part(held[name])
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in held.items():
+            archive.writestr(name, part)
+    return path
+
+
+def refused(path: Path) -> list[str]:
+    """What is wrong with a workbook; pytest fails where nothing is."""
+    with pytest.raises(RegistryFault) as fault:
+        read_workbook(path)
+    return fault.value.mistakes
+
+
+def mistakes_in(directory: Path) -> list[str]:
+    """What is wrong with a registry's files, once it is seen that their workbook has the same mistakes at the same places."""
+    found = registries.mistakes_in(directory)
+    assert [of_sheets(mistake, directory) for mistake in found] == refused(workbook_of(directory))
+    return found
+
+
+def of_sheets(mistake: str, directory: Path) -> str:
+    """A mistake of files as one of sheets."""
+    missing = re.sub(f"^{re.escape(str(directory))}/(\\w+).csv: missing; write", r"sheet \1: missing; add", mistake)
+    placed = re.sub(r"^(\w+)\.csv:(\d+): ", r"sheet \1, row \2: ", missing)
+    return re.sub(r"\b(regions|institutions|meters)\.csv", r"sheet \1", placed)
