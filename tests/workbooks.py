@@ -81,6 +81,32 @@ def replaced(path: Path, parts: Mapping[str, bytes | Callable[[bytes], bytes]]) 
     return path
 
 
+def as_excel_saves(path: Path) -> Path:
+    """The workbook with its texts in a table of their own, as Excel writes them; openpyxl leaves them in their cells."""
+    texts: list[bytes] = []
+
+    def shared(sheet: bytes) -> bytes:
+        return re.sub(rb' t="inlineStr"><is>(.*?)</is>', lambda found: b' t="s"><v>%d</v>' % _place(texts, found[1]), sheet)
+
+    with zipfile.ZipFile(path) as archive:
+        sheets = {name: shared(archive.read(name)) for name in archive.namelist() if name.startswith("xl/worksheets/")}
+    table = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">%s</sst>'
+    kind = b"application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    return replaced(path, {
+        **sheets,
+        "xl/sharedStrings.xml": table % b"".join(b"<si>%s</si>" % text for text in texts),
+        "[Content_Types].xml": lambda types: types.replace(
+            b"</Types>", b'<Override PartName="/xl/sharedStrings.xml" ContentType="%s"/></Types>' % kind
+        ),
+    })  # fmt: skip
+
+
+def _place(texts: list[bytes], text: bytes) -> int:
+    if text not in texts:
+        texts.append(text)
+    return texts.index(text)
+
+
 def refused(path: Path) -> list[str]:
     """What is wrong with a workbook; pytest fails where nothing is."""
     with pytest.raises(RegistryFault) as fault:
