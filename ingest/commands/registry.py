@@ -56,6 +56,27 @@ def import_registry(path: Path, dry_run: bool, json_wanted: bool) -> None:
     click.echo(f"{done}: +{len(difference.added)} ~{len(difference.changed)}; {words('kept', '保留')} {len(difference.kept)}")
 
 
+@registry.command("template", help=both(
+    "Write an empty registry as an Excel workbook: a sheet for each file, every column explained, codes formatted as text.",
+    "写出空白台账工作簿(Excel): 每个文件一张工作表,每列附有说明,代码列设为文本格式。"))  # fmt: skip
+@click.argument("path", metavar="FILE.xlsx", type=click.Path(dir_okay=False, path_type=Path))
+def template(path: Path) -> None:
+    """Write an empty registry."""
+    from ingest.storage.registry_template import write_template
+
+    if path.suffix.lower() != ".xlsx":
+        raise click.ClickException(words(f"{path}: name it .xlsx, as Excel knows it", f"{path}: 请使用扩展名 .xlsx"))
+    try:
+        write_template(path)
+    except OSError as error:
+        text = words(
+            f"cannot write {path}: {error.strerror}; choose another name", f"无法写入 {path}: {error.strerror};请改用其他名称"
+        )
+        raise click.ClickException(text) from error
+    click.echo(words(f"written: {path}; fill it in, then: meterwarden registry import --dry-run {path}",
+                     f"已写入: {path};填写后执行: meterwarden registry import --dry-run {path}"))  # fmt: skip
+
+
 def _show(sign: str, lines: list[str]) -> None:
     for line in lines[:SHOWN_LINES]:
         click.echo(f"{sign} {line}")
