@@ -157,7 +157,7 @@ def _screen(path: Path) -> None:
             f"{path}: not an Excel workbook, or a damaged one; open it in a spreadsheet and save it as .xlsx"
         ) from error
     except OSError as error:
-        raise WorkbookFault(f"{path}: {error.strerror}") from error
+        raise WorkbookFault(f"{path}: {error.strerror or error}") from error
     if sum(part.file_size for part in parts) > MAX_UNPACKED:
         raise WorkbookFault(
             f"{path}: larger than {MAX_UNPACKED >> 20} MiB unpacked; delete the blank rows below the last line, and pictures"

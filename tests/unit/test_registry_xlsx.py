@@ -93,6 +93,8 @@ def test_a_code_is_the_digits_that_are_seen(tmp_path: Path, held: Any, shown: st
         (100000, "0.00E+00", f"a number that is shown in another way (0.00E+00); {TYPED_ANEW}"),
         (12, '"E"0', f'a number that is shown in another way ("E"0); {TYPED_ANEW}'),
         (12345678, "0000-0000", f"a number that is shown in another way (0000-0000); {TYPED_ANEW}"),
+        (0.8, "0%", f"a number that is shown in another way (0%); {TYPED_ANEW}"),
+        (12, '0" kW"', f'a number that is shown in another way (0" kW"); {TYPED_ANEW}'),
         (0.5, "# ?/?", f"a number that is shown in another way (# ?/?); {TYPED_ANEW}"),
         (1234567890123456, "0",
          "a number of more than 15 digits, of which Excel keeps 15; format the cell as text and type it again"),
@@ -109,12 +111,20 @@ def test_a_code_that_excel_made_something_else_of_is_refused(tmp_path: Path, hel
 
 @pytest.mark.parametrize(
     ("held", "shown", "ratio"),
-    [(0.1, "General", "0.1"), (0.1 + 0.2, "0.00", "0.3"), (80.0, "0.0", "80"), (1200, "#,##0", "1200"), (0.001, "General", "0.001"),
+    [(0.1, "General", "0.1"), (0.3, "0.00", "0.3"), (80.0, "0.0", "80"), (1200, "#,##0", "1200"), (0.001, "General", "0.001"),
      (40, "_ * #,##0.00_ ;_ * -#,##0.00_ ", "40"), ("80.125", "General", "80.125"), (1e5, "General", "100000")],
 )  # fmt: skip
 def test_a_number_is_the_one_excel_shows(tmp_path: Path, held: Any, shown: str, ratio: str) -> None:
     """Of fifteen digits, without what its binary form adds."""
     assert Decimal(ratio) == first_meter(changed(tmp_path / "r.xlsx", "J2", held, shown)).ratio
+
+
+def test_a_number_that_excel_has_computed_is_the_one_it_shows(tmp_path: Path) -> None:
+    """It stores seventeen digits of 0.1 + 0.2, and shows fifteen at most."""
+    path = changed(tmp_path / "r.xlsx", "J2", 0.75)
+    replaced(path, {"xl/worksheets/sheet4.xml": lambda part: part.replace(b"<v>0.75</v>", b"<v>0.30000000000000004</v>")})
+
+    assert Decimal("0.3") == first_meter(path).ratio
 
 
 @pytest.mark.parametrize(
@@ -224,6 +234,17 @@ def test_blank_rows_are_none_and_the_rest_keep_their_numbers(tmp_path: Path) -> 
     [mistake] = refused(workbook(tmp_path / "r.xlsx", meters=of_meters))
 
     assert mistake.startswith("sheet meters, row 5: ratio: ")
+
+
+def test_rows_that_a_filter_hides_are_lines(tmp_path: Path) -> None:
+    """As Excel writes them into a CSV file."""
+    path = changed(tmp_path / "r.xlsx", "C2", "E7")
+    book = load_workbook(path)
+    book["meters"].auto_filter.ref = "A1:J3"
+    book["meters"].row_dimensions[3].hidden = True
+    book.save(path)
+
+    assert ["E7", "E8"] == [line.meter for line in read_workbook(path)["meters"]]
 
 
 def test_a_blank_is_part_of_what_was_typed(tmp_path: Path) -> None:

@@ -71,11 +71,12 @@ def test_an_old_or_locked_workbook_is_refused(tmp_path: Path) -> None:
         lambda path: replaced(path, {METERS: lambda part: part.replace(b' t="s"', b' t="s" s="99"')}),
         lambda path: replaced(path, {METERS: SHEET % b'<row r="1"><c r="A1"><v>many</v></c></row>'}),
         lambda path: replaced(path, {"xl/styles.xml": b"<styleSheet"}),
+        lambda path: replaced(path, {"[Content_Types].xml": lambda part: part.replace(b"sheet.main+xml", b"sheet.binary")}),
         without(METERS),
         without("xl/sharedStrings.xml"),
         without("[Content_Types].xml"),
     ],
-    ids=["cut off", "sheet cut", "strings beyond", "styles beyond", "no number", "styles", "no sheet", "no strings", "no types"],
+    ids=["cut", "sheet cut", "strings beyond", "styles beyond", "no number", "styles", "xlsb", "no sheet", "no strings", "no types"],
 )  # fmt: skip
 def test_a_damaged_workbook_is_refused(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     """By one sentence, and no traceback."""
