@@ -29,7 +29,7 @@ REGISTRY: Final[dict[str, str]] = {
     "sheet {name}: missing; add it with the columns in docs/registry.md": "工作表 {name}: 缺失,请按 docs/registry.md 的列补充",
     "sheet {name}: cells {cells} are merged; part them and fill each one":
         "工作表 {name}: 单元格 {cells} 已合并,请取消合并并逐格填写",
-    "row 1 is empty; the names of the columns belong there": "第 1 行为空,列名应在此行",
+    "empty; the names of the columns belong here": "为空,列名应在此行",
     "{column}: its column has no name in row 1; give it one, or empty the cell":
         "{column}: 该列在第 1 行没有列名,请补列名或清空单元格",
     "{column}: a date, where none belongs (found {found}); format the cell as text and type it again":

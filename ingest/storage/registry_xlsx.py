@@ -64,7 +64,7 @@ def _columns(name: str, number: int, cells: Iterable[Cell]) -> dict[int, str]:
         columns = {cell.column: said for cell in cells if (said := text(cell))}
     except CellFault as fault:
         raise RegistryFault([f"{NAMING.line.format(name, number)}: {fault}"]) from fault
-    wrong = header_fault(list(columns.values())) if number == 1 else "row 1 is empty; the names of the columns belong there"
+    wrong = header_fault(list(columns.values())) if number == 1 else "empty; the names of the columns belong here"
     if wrong:
         raise RegistryFault([f"{NAMING.line.format(name, 1)}: {wrong}"])
     return columns

@@ -25,16 +25,17 @@ MAX_UNPACKED: Final = 64 * 2**20
 """Bytes of all parts together; the meters of a hundred thousand lines are half of it."""
 MAX_SHARED: Final = 4 * 2**20
 """Bytes of a part other than sheets, strings and pictures; openpyxl makes objects of all of it."""
-MAX_ELEMENTS: Final = 100_000
-"""XML elements of one row, which is held whole; Excel knows 16,384 columns."""
+MAX_ELEMENTS: Final = 500_000
+"""XML elements between the ends of two rows, which are held; Excel knows 16,384 columns."""
 _BULK: Final = ("xl/worksheets/", "xl/sharedStrings.xml", "xl/media/")
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
+_SHEET: Final = f"{{{SHEET_MAIN_NS}}}worksheet"
 _MERGED: Final = f"{{{SHEET_MAIN_NS}}}mergeCell"
 _CHINESE_DATES: Final = frozenset({*range(27, 37), *range(50, 59)})
 """Formats such as 2026年1月5日 that an Excel in Chinese knows by number alone; openpyxl takes them for plain numbers."""
 _OWN_FORMATS: Final = 164
 """The number of a workbook's first own format."""
-_PLAIN: Final = re.compile(r"\s*(general|@|[#0?,]+(\.[0#?]*)?)\s*", re.IGNORECASE)
+_PLAIN: Final = re.compile(r"\s*(general|g/通用格式|@|[#0?,]+(\.[0#?]*)?)\s*", re.IGNORECASE)
 _SPACING: Final = re.compile(r'_.|\*.|\\ |\[[^\]]*\]|"\s*"')
 _DIGITS: Final = 15
 """As many of a number Excel keeps."""
@@ -117,7 +118,10 @@ class _Rows(WorkSheetParser):
         self.ranges: list[str] = []
         lines: Any = None
         elements = 0
-        for event, element in iterparse(self.source, ("start", "end")):
+        events = iter(iterparse(self.source, ("start", "end")))
+        if next(events)[1].tag != _SHEET:
+            raise ValueError("a sheet of another format, such as a chart, or Strict Open XML")
+        for event, element in events:
             if event == "start":
                 lines = element if element.tag == DATA_TAG else lines
                 elements += 1

@@ -75,6 +75,7 @@ def test_a_workbook_and_its_files_are_the_same_registry(tmp_path: Path, example:
         (999999999999999, "General", "999999999999999"),
         ("0012", "General", "0012"),
         (12, "0000", "0012"),
+        (12, "G/通用格式", "12"),
         (12.0, "00000000_ ", "00000012"),
         ("1E05", "General", "1E05"),
         ("3-5", "@", "3-5"),
@@ -302,7 +303,7 @@ def test_merged_cells_are_refused(tmp_path: Path) -> None:
     [
         (["region", "name", "name"], "sheet regions, row 1: a column stands twice in the header, or is called line_number"),
         (["region", "name", None], "sheet regions, row 2: C: its column has no name in row 1; give it one, or empty the cell"),
-        ([None], "sheet regions, row 1: row 1 is empty; the names of the columns belong there"),
+        ([None], "sheet regions, row 1: empty; the names of the columns belong here"),
         (["region", "name", "=A1"],
          "sheet regions, row 1: the formula has no value; open the workbook in a spreadsheet and save it, or write the value"),
     ],

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
 from openpyxl.xml.functions import iterparse
 
 from ingest.storage import xlsx
@@ -15,7 +16,8 @@ from ingest.storage.registry_xlsx import read_workbook
 from tests.registries import institution, meter
 from tests.workbooks import as_excel_saves, refused, replaced, rows, workbook
 
-SHEET = b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>%s</sheetData></worksheet>'
+MAIN = b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+SHEET = b'<worksheet xmlns="' + MAIN + b'"><sheetData>%s</sheetData></worksheet>'
 METERS = "xl/worksheets/sheet4.xml"
 SAVE_AGAIN = "; open it in a spreadsheet and save it as .xlsx"
 MIB = 2**20
@@ -72,11 +74,13 @@ def test_an_old_or_locked_workbook_is_refused(tmp_path: Path) -> None:
         lambda path: replaced(path, {METERS: SHEET % b'<row r="1"><c r="A1"><v>many</v></c></row>'}),
         lambda path: replaced(path, {"xl/styles.xml": b"<styleSheet"}),
         lambda path: replaced(path, {"[Content_Types].xml": lambda part: part.replace(b"sheet.main+xml", b"sheet.binary")}),
+        lambda path: replaced(path, {METERS: lambda part: part.replace(MAIN, b"http://purl.oclc.org/ooxml/spreadsheetml/main")}),
         without(METERS),
         without("xl/sharedStrings.xml"),
         without("[Content_Types].xml"),
     ],
-    ids=["cut", "sheet cut", "strings beyond", "styles beyond", "no number", "styles", "xlsb", "no sheet", "no strings", "no types"],
+    ids=["cut", "sheet cut", "strings beyond", "styles beyond", "no number", "styles", "xlsb", "strict", "no sheet", "no strings",
+         "no types"],
 )  # fmt: skip
 def test_a_damaged_workbook_is_refused(tmp_path: Path, damage: Callable[[Path], object]) -> None:
     """By one sentence, and no traceback."""
@@ -138,7 +142,7 @@ def test_openpyxl_reads_xml_with_the_careful_parser() -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [b"<row r='2'>" + b"<c><v>1</v></c>" * 60_000 + b"</row>", b"<row><c>" + b"<a>" * 200_000],
+    [b"<row r='2'>" + b"<c><v>1</v></c>" * 260_000 + b"</row>", b"<row><c>" + b"<a>" * 600_000],
     ids=["wide", "deep"],
 )
 def test_a_row_without_an_end_is_refused(tmp_path: Path, row: bytes) -> None:
@@ -174,7 +178,7 @@ def test_blank_rows_leave_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_what_stands_beside_cells_is_not_looked_at(tmp_path: Path) -> None:
-    """Extensions, conditional formats, names that point nowhere, sheets of charts: of no meaning here, and no mistake."""
+    """Extensions, conditional formats, names that point nowhere: of no meaning here, and no mistake."""
     beside = b'</sheetData><conditionalFormatting sqref="A1"><cfRule type="none"/></conditionalFormatting><extLst/>'
     names = b'<definedNames><definedName name="x" localSheetId="77">nowhere!A1</definedName></definedNames><calcPr'
     path = replaced(good(tmp_path), {
@@ -184,6 +188,17 @@ def test_what_stands_beside_cells_is_not_looked_at(tmp_path: Path) -> None:
     })  # fmt: skip
 
     assert 2 == len(read_workbook(path)["meters"])
+
+
+def test_a_chart_of_meters_is_no_sheet_of_meters(tmp_path: Path) -> None:
+    """It would be one without lines."""
+    path = good(tmp_path)
+    book = load_workbook(path)
+    book.remove(book["meters"])
+    book.create_chartsheet("meters")
+    book.save(path)
+
+    assert [f"{path}: not an Excel workbook, or a damaged one (ValueError){SAVE_AGAIN}"] == refused(path)
 
 
 def test_a_large_registry_is_small_enough(tmp_path: Path) -> None:
