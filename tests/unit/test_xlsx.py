@@ -1,7 +1,10 @@
 """Files that are no workbook, are damaged or mean harm: refused with what to do, before they take memory or time."""
 
+import os
 import re
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -13,6 +16,7 @@ from openpyxl.xml.functions import iterparse
 
 from ingest.storage import xlsx
 from ingest.storage.registry_xlsx import read_workbook
+from tests.databases import ROOT
 from tests.registries import institution, meter
 from tests.workbooks import as_excel_saves, refused, replaced, rows, workbook
 
@@ -138,6 +142,12 @@ def test_entities_are_refused_in_every_part(tmp_path: Path, part: str) -> None:
 def test_openpyxl_reads_xml_with_the_careful_parser() -> None:
     """It does so only where defusedxml is installed."""
     assert iterparse.__module__.startswith("defusedxml")
+
+
+def test_neither_the_service_nor_another_command_loads_openpyxl() -> None:
+    """It takes half a second, and its faults would be theirs."""
+    code = "import sys, ingest.cli, ingest.service; sys.exit(int('openpyxl' in sys.modules))"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 @pytest.mark.parametrize(
