@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import Workbook
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell import Cell
+from openpyxl.worksheet.worksheet import Worksheet
 
 from ingest.storage.registry_checks import RegistryFault
 from ingest.storage.registry_lines import FILES
@@ -67,6 +69,24 @@ def rows(lines: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
     lines = list(lines)
     columns = list(dict.fromkeys(name for line in lines for name in line))
     return [columns, *([line.get(name) for name in columns] for line in lines)]
+
+
+def changed(path: Path, cell: str, held: Any, shown: str = "General") -> Path:
+    """A good workbook, one cell of its sheet meters holding something else, shown in a format."""
+    workbook(path, meters=rows([registries.meter("E7", gateway="G1", ratio=1), registries.meter("E8", gateway="G1", ratio=1)]))
+    book = load_workbook(path)
+    of_meters = book["meters"]
+    assert isinstance(of_meters, Worksheet)
+    there = of_meters[cell]
+    assert isinstance(there, Cell)
+    there.value, there.number_format = held, shown
+    book.save(path)
+    return path
+
+
+def first_meter(path: Path) -> Any:
+    """The first line of its meters."""
+    return read_workbook(path)["meters"][0]
 
 
 def replaced(path: Path, parts: Mapping[str, bytes | Callable[[bytes], bytes]]) -> Path:
