@@ -4,6 +4,7 @@ from typing import Final
 
 REGISTRY: Final[dict[str, str]] = {
     "{file}.csv:{line}: {said}": "{file}.csv:{line}: {said}",
+    "sheet {sheet}, row {line}: {said}": "工作表 {sheet} 第 {line} 行: {said}",
     "{said} (some of it is only in the database: add it to the files)": "{said}(部分内容仅在数据库中,请补入文件)",
     "{column}: {said} (found {found})": "{column}: {said}(现为 {found})",
     "{path}: missing; write it with the columns in docs/registry.md": "{path}: 缺少此文件,请按 docs/registry.md 的列编写",
@@ -12,12 +13,42 @@ REGISTRY: Final[dict[str, str]] = {
     "{path}: {said}; open it in a spreadsheet and save it again as CSV": "{path}: {said};请用电子表格打开后重新存为 CSV",
     "a column stands twice in the header, or is called line_number": "表头有重复的列,或有列名为 line_number",
     "more fields than the header has columns; quote fields that hold a comma": "字段多于表头的列,含逗号的字段请加引号",
-    "region: {name} is not in regions.csv; add it there": "region: {name} 不在 regions.csv 中,请补入",
-    "institution: {name} is not in institutions.csv; add it there": "institution: {name} 不在 institutions.csv 中,请补入",
-    "charger: {name} is no meter of medium charger; add it to meters.csv":
-        "charger: {name} 不是介质为 charger 的表计,请补入 meters.csv",
-    "meter: {name} is a meter in meters.csv; give the virtual one another code":
-        "meter: {name} 已是 meters.csv 中的表计,虚拟表计请另取代码",
+    "{path}: an old .xls file, or one with a password; save it as .xlsx without a password":
+        "{path}: 旧式 .xls 文件或带密码的文件,请另存为不带密码的 .xlsx",
+    "{path}: not an Excel workbook, or a damaged one{kind}; open it in a spreadsheet and save it as .xlsx":
+        "{path}: 不是 Excel 工作簿或已损坏{kind},请用电子表格打开后另存为 .xlsx",
+    "{path}: not an Excel workbook, or a damaged one; open it in a spreadsheet and save it as .xlsx":
+        "{path}: 不是 Excel 工作簿或已损坏,请用电子表格打开后另存为 .xlsx",
+    "{path}: larger than {size} MiB unpacked; delete the blank rows below the last line, and pictures":
+        "{path}: 解压后超过 {size} MiB,请删除末行以下的空行及图片",
+    "{path}: has too many formats; copy the values of its sheets into a new workbook":
+        "{path}: 格式过多,请将各工作表的值复制到新工作簿",
+    "sheet {name} is hidden, and read all the same": "工作表 {name} 是隐藏的,仍已读取",
+    "sheet {name} is none of the registry's, and not read": "工作表 {name} 不属于台账,未读取",
+    "sheet {title}: is this {name}? name it so": "工作表 {title}: 是否应为 {name}?请改用此名",
+    "sheet {name}: missing; add it with the columns in docs/registry.md": "工作表 {name}: 缺失,请按 docs/registry.md 的列补充",
+    "sheet {name}: cells {cells} are merged; part them and fill each one":
+        "工作表 {name}: 单元格 {cells} 已合并,请取消合并并逐格填写",
+    "empty; the names of the columns belong here": "为空,列名应在此行",
+    "{column}: its column has no name in row 1; give it one, or empty the cell":
+        "{column}: 该列在第 1 行没有列名,请补列名或清空单元格",
+    "{column}: a date, where none belongs (found {found}); format the cell as text and type it again":
+        "{column}: 此处不应为日期(现为 {found}),请将单元格设为文本后重新输入",
+    "{column}: the formula has no value; open the workbook in a spreadsheet and save it, or write the value":
+        "{column}: 公式没有保存的值,请用电子表格打开工作簿并保存,或直接填写数值",
+    "{column}: the cell shows {error}; correct its formula, or write the value":
+        "{column}: 单元格显示 {error},请修正公式或直接填写数值",
+    "{column}: a number that is shown in another way ({shown}); format a code as text and type it again, a number as General":
+        "{column}: 数字的显示格式改变了其写法({shown}),代码请设为文本后重新输入,数值请设为常规格式",
+    "{column}: a number of more than 15 digits, of which Excel keeps 15; format the cell as text and type it again":
+        "{column}: 数字超过 15 位,Excel 只保留 15 位,请将单元格设为文本后重新输入",
+    "the formula has no value; open the workbook in a spreadsheet and save it, or write the value":
+        "公式没有保存的值,请用电子表格打开工作簿并保存,或直接填写数值",
+    "region: {name} is not in {place}; add it there": "region: {name} 不在 {place} 中,请补入",
+    "institution: {name} is not in {place}; add it there": "institution: {name} 不在 {place} 中,请补入",
+    "charger: {name} is no meter of medium charger; add it to {place}": "charger: {name} 不是介质为 charger 的表计,请补入 {place}",
+    "meter: {name} is a meter in {place}; give the virtual one another code":
+        "meter: {name} 已是 {place} 中的表计,虚拟表计请另取代码",
     "parent: {name} is no meter of the institution and medium; add it or leave it empty":
         "parent: {name} 不是该机构该介质的表计,请补入或留空",
     "meter: {name} has no register {register} then; correct one of the two files":
@@ -77,4 +108,5 @@ REGISTRY: Final[dict[str, str]] = {
     "the coefficient of {meter} must lie between 1 and {number}": "{meter} 的系数应在 1 到 {number} 之间",
     "{code} stands twice: write it once, with its coefficient": "{code} 出现两次: 请合并为一次并写系数",
     "{meter} is no meter: {how}": "{meter} 不是表计: {how}",
+    "sheet {name}": "工作表 {name}",
 }  # fmt: skip

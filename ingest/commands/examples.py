@@ -16,7 +16,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "migrate": ("migrate --url postgresql://meterwarden_owner@db/meterwarden --check",),
     "storage": ("storage --url postgresql://meterwarden_owner@db/meterwarden --dry-run",),
     "bootstrap": ("bootstrap --superuser-url postgresql://postgres@db/postgres --passwords /etc/meterwarden/passwords",),
-    "registry import": ("registry import examples/one-school --dry-run", "registry import examples/one-school"),
+    "registry import": ("registry import examples/one-school --dry-run", "registry import registry.xlsx"),
+    "registry template": ("registry template registry.xlsx",),
     "gateway add": (
         "gateway add SCHOOL-1 --password-file passwords",
         "gateway add SCHOOL-1 G1 --password-file passwords --acl-file acl",

@@ -15,7 +15,8 @@ from ingest.settings import DatabaseSettings
 from ingest.stack import Stack
 from ingest.storage.bootstrap import Prepared
 from ingest.storage.connection import connected
-from ingest.storage.registry_csv import Files, read_files
+from ingest.storage.registry_checks import Files
+from ingest.storage.registry_csv import read_files
 from ingest.storage.registry_import import Difference, apply_registry
 
 Say = Callable[[str], None]

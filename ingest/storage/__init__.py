@@ -11,7 +11,12 @@ quarantine/         rejected messages: found, replayed, purged, kept within thei
 registry.py         the registry as intake keeps it in memory
 registry_fields.py  what may stand in one field
 registry_lines.py   one line of each registry file, checked by itself
-registry_csv.py     registry files -> checked lines that agree with each other
+registry_checks.py  registry lines, wherever they were read, that agree with each other
+registry_csv.py     registry files -> checked lines
+registry_xlsx.py    a workbook with a sheet for each file -> checked lines
+registry_columns.py what each column means, in a sentence
+registry_template.py  an empty workbook to fill in
+xlsx.py             workbooks opened without trust, each cell as the text that somebody meant
 registry_tree.py    registry lines as trees of meters: what does not fit
 registry_tables.py  the tables behind the files: how one is read, how a line is written
 registry_import.py  the difference of files and database, applied in one transaction

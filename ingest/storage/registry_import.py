@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ingest.storage.connection import Connection
-from ingest.storage.registry_csv import Files, RegistryFault
+from ingest.storage.registry_checks import Files, RegistryFault
 from ingest.storage.registry_lines import begin, end
 from ingest.storage.registry_tables import TABLES, Table
 from ingest.storage.sums import plan_sums

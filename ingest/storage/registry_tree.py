@@ -10,13 +10,12 @@ from ingest.metering.tree import Node, mistakes
 from ingest.storage.registry_lines import begin, end
 
 
-def misplaced(files: Mapping[str, list[Any]], zone_of: Mapping[str, str]) -> list[str]:
-    """Every line whose place in its institution's trees cannot be, as the other mistakes are named."""
+def misplaced(files: Mapping[str, list[Any]], zone_of: Mapping[str, str]) -> list[tuple[str, int, str]]:
+    """Every line whose place in its institution's trees cannot be: its file, its number and what is wrong."""
     trees: dict[str, list[Node]] = defaultdict(list)
     for institution, node in _nodes(files, zone_of):
         trees[institution].append(node)
-    found = [(*node.place, text) for nodes in trees.values() for node, text in mistakes(nodes)]
-    return [f"{name}.csv:{number}: {text}" for name, number, text in sorted(found)]
+    return sorted((*node.place, text) for nodes in trees.values() for node, text in mistakes(nodes))
 
 
 def _nodes(files: Mapping[str, list[Any]], zone_of: Mapping[str, str]) -> Iterator[tuple[str, Node]]:

@@ -14,7 +14,7 @@ from ingest.metering.sums import SETTLED, Registers, Sum, sums
 from ingest.metering.tree import Key, Node, mistakes
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
-from ingest.storage.registry_csv import RegistryFault
+from ingest.storage.registry_checks import RegistryFault
 
 LAST_DAY: Final = date.max.toordinal()
 

@@ -130,6 +130,11 @@ def test_one_place_knows_the_mqtt_codec() -> None:
     assert [] == _offenders(_outside("ingest/broker", "ingest/broker.py"), ["mqtt5"])
 
 
+def test_storage_alone_knows_workbooks() -> None:
+    """What is in one arrives as lines of the registry."""
+    assert [] == _offenders(_outside("ingest/storage"), ["openpyxl"])
+
+
 def test_storage_alone_knows_the_database() -> None:
     """What the world did to a connection arrives as Unavailable, whatever the driver calls it."""
     assert [] == _offenders(_outside(*KNOW_THE_DATABASE), ["psycopg", "psycopg_pool"])

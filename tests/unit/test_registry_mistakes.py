@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ingest.storage.registry_csv import RegistryFault, read_files
-from tests.registries import QUOTAS, institution, meter, mistakes_in, write_files
+from tests.registries import QUOTAS, institution, meter, write_files
+from tests.workbooks import mistakes_in
 
 
 @pytest.mark.parametrize(

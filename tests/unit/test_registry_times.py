@@ -7,7 +7,8 @@ import pytest
 
 from ingest.storage.registry_csv import RegistryFault, read_files
 from ingest.storage.registry_lines import begin, end
-from tests.registries import meter, mistakes_in, write_files
+from tests.registries import meter, write_files
+from tests.workbooks import mistakes_in
 
 
 def test_versions_of_a_meter_may_follow_each_other(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from ingest.storage.registry_csv import read_files
-from tests.registries import meter, mistakes_in, write_files, write_lines
+from tests.registries import meter, write_files, write_lines
+from tests.workbooks import mistakes_in
 
 ALL_THE_TIME = "is no meter of the institution and medium all the time this line holds; let it begin no later and end no earlier"
 VIRTUAL = {"institution": "I1", "medium": "electricity", "meter": "V1", "formula": "E1 - E2", "role": "branch", "parent": "E1",
