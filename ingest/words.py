@@ -21,6 +21,8 @@ LONGEST: Final = 2_000
 """Characters of a text that is looked up; who says more says it in a language of his own."""
 DEEPEST: Final = 4
 """So deep may texts be nested in each other's placeholders."""
+_NAMES: Final = frozenset({"sheet"})
+"""Placeholders of names, which no language changes, though a word may look the same."""
 _HELD: Final = re.compile(r"\{(\w+)\}")
 _NO_LOCALE: Final = re.compile(r"(C|POSIX)(\..*)?")
 _noted: Final[dict[str, str]] = {}
@@ -85,7 +87,8 @@ def _chinese(text: str, deep: int) -> str:
     for english, chinese in texts.items() if deep and len(text) <= LONGEST else ():
         match = _pattern(english).fullmatch(text) if "{" in english else None
         if match:
-            return chinese.format_map({name: _chinese(part, deep - 1) for name, part in match.groupdict().items()})
+            parts = match.groupdict().items()
+            return chinese.format_map({name: part if name in _NAMES else _chinese(part, deep - 1) for name, part in parts})
     lines = text.split("\n")
     return "\n".join(_chinese(line, deep) for line in lines) if len(lines) > 1 else text
 

@@ -108,5 +108,5 @@ REGISTRY: Final[dict[str, str]] = {
     "the coefficient of {meter} must lie between 1 and {number}": "{meter} 的系数应在 1 到 {number} 之间",
     "{code} stands twice: write it once, with its coefficient": "{code} 出现两次: 请合并为一次并写系数",
     "{meter} is no meter: {how}": "{meter} 不是表计: {how}",
-    "sheet {name}": "工作表 {name}",
+    "sheet {sheet}": "工作表 {sheet}",
 }  # fmt: skip
