@@ -1,7 +1,6 @@
 """Which standings are shown, in /metrics and at the broker: the database's as of the last round, read as far as they changed.
 
-Measured with 1,800 institutions, to read and show all took 410 ms of CPU; those of one take 1.6 ms, and a
-round without a verdict 0.2 ms.
+Measured with 1,800 institutions: to read and show them all takes 0.4 s of CPU, one of them 0.9 ms; to look that nothing else moved 0.2.
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -19,17 +20,22 @@ from ingest.settlement import Round
 from ingest.settler import settle
 from ingest.shown import Shown
 from ingest.stack import Stack
+from ingest.storage import decisions
 from ingest.storage.rebuild import forget_and_mark
 from tests.databases import Database
 from tests.registries import channels, import_files, institution, meter, write_files, write_lines
 from tests.running import eventually
 from tests.settling import NOW, ByHand, by_hand
 
-CODES: Final = ("I1", "I2", "I3")
+AREAS: Final = {"I1": 10, "I2": 10, "I3": 10, "I4": 48}
+"""The small ones are over their month's quota; the last one was not yet at midnight."""
+CODES: Final = tuple(AREAS)
 START: Final = datetime(2026, 9, 28, 16, tzinfo=UTC)
 """Midnight of 29 September in China, so that at NOW, in November, a month is shown no longer."""
 HOURS: Final = 52 * 24 + 3
 HOUR: Final = timedelta(hours=1)
+NEXT: Final = START + HOURS * HOUR
+"""When each meter is read next: on the running day."""
 
 
 async def _keep_nothing(_topic: str, _statement: str) -> None:
@@ -67,8 +73,7 @@ class Showing:
 
     async def use(self, code: str, kwh: int) -> None:
         """The next hour's reading of the institution's meter, so much above the last one."""
-        register = self.registers[f"{code}/electricity/E1/energy_import_kwh"]
-        await self.hand.store([(register, instant(START) + HOURS * HOUR_US, 1000 * (HOURS - 1 + kwh))])
+        await self.hand.store([(self.registers[_path(code)], instant(NEXT), 1000 * (HOURS - 1 + kwh))])
 
     async def round(self, channel_hours: int = 50_000) -> Round:
         """One round, and what it changed is shown."""
@@ -83,14 +88,18 @@ class Showing:
         assert shown_by(registry) == self.series
 
 
+def _path(code: str) -> str:
+    return f"{code}/electricity/E1/energy_import_kwh"
+
+
 def _shown(registry: CollectorRegistry) -> Shown:
     metrics = Metrics(registry)
     return Shown(metrics, Announcer(BrokerSettings(), metrics, _keep_nothing))
 
 
 def files(directory: Path, institutions: Sequence[dict[str, object]] | None = None) -> Path:
-    """Institutions so small that each is over its month's quota."""
-    lines = institutions or [institution(code, area=10) for code in CODES]
+    """An electricity meter each."""
+    lines = institutions or [institution(code, area=area) for code, area in AREAS.items()]
     return write_files(directory, lines, [meter("E1", code) for code in CODES])
 
 
@@ -125,6 +134,20 @@ async def test_an_institution_that_changed_is_read_and_shown_and_the_others_stay
     showing.now += HOUR
     await showing.round()
     assert 77 in showing.series.values()
+    await showing.it_is_right()
+
+
+async def test_a_standing_that_is_gone_is_shown_no_longer(showing: Showing) -> None:
+    """The running day's, of an institution that is over its quota only as long as a reading counts: nothing comes in its place."""
+    before = showing.series
+    await showing.use("I4", 50)
+    await showing.round()
+    assert before != showing.series
+    one = await decisions.register(showing.hand.connection, "I4/electricity/E1", None, NEXT)
+    await decisions.edit(showing.hand.connection, one, NEXT, None, decisions.Grounds("E. Xample", "misread"))
+    done = await showing.round()
+    assert 1 == len(done.changed)
+    assert before == showing.series
     await showing.it_is_right()
 
 
@@ -165,7 +188,7 @@ async def test_the_end_of_a_month_in_utc_is_seen_in_a_round_that_did_nothing(sho
 
 async def test_a_changed_registry_is_shown_with_the_next_round(showing: Showing, database: Database, tmp_path: Path) -> None:
     """An institution moves to another region: no standing of it changes, and its series do."""
-    moved = [institution(code, area=10, region="WH" if code == "I2" else "XN") for code in CODES]
+    moved = [institution(code, area=area, region="WH" if code == "I2" else "XN") for code, area in AREAS.items()]
     directory = files(tmp_path / "moved", moved)
     regions = [{"region": region, "name": region, "timezone": "Asia/Shanghai"} for region in ("XN", "WH")]
     write_lines(directory / "regions.csv", regions)
@@ -194,7 +217,7 @@ async def test_a_rebuild_is_shown_from_its_first_round_to_its_last(showing: Show
 async def test_whoever_takes_over_shows_what_stands_and_whoever_lets_go_nothing(
     showing: Showing, database: Database, stack: Stack
 ) -> None:
-    """Also one that settled before: what it knew is forgotten, at the broker's side too."""
+    """Also one that settled before, and before its first round, which may last."""
     metrics, told = Metrics(CollectorRegistry()), list[str]()
 
     async def tell(_topic: str, statement: str) -> None:
@@ -211,10 +234,19 @@ async def test_whoever_takes_over_shows_what_stands_and_whoever_lets_go_nothing(
     await showing.use("I1", 50)
     await showing.round()
     first = len(told)
-    async with _settling(settings, metrics, announcer):
+    async with _no_round(database), _settling(settings, metrics, announcer):
         await eventually(lambda: showing.series == shown_by(metrics.registry), "what changed meanwhile is shown")
         await eventually(lambda: len(told) == first + 2 * len(CODES), "all is sent")
     assert 1 == len(set(told[first:]) - set(told[:first]))
+
+
+@asynccontextmanager
+async def _no_round(database: Database) -> AsyncIterator[None]:
+    """Inside the block a round waits for the marks."""
+    async with await psycopg.AsyncConnection.connect(database.superuser_url) as connection:
+        await connection.execute("LOCK TABLE metering.mark IN ACCESS EXCLUSIVE MODE")
+        yield
+        await connection.rollback()
 
 
 @asynccontextmanager
