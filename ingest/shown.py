@@ -1,6 +1,6 @@
 """Which standings are shown, in /metrics and at the broker: the database's as of the last round, read as far as they changed.
 
-Measured with 1,800 institutions: to read and show them all takes 0.4 s of CPU, one of them 0.9 ms; to look that nothing else moved 0.2.
+Measured with 1,800 institutions: all are read and shown in 0.4 s of CPU, one in 0.9 ms; that nothing else moved is seen in 0.2 ms.
 """
 
 from collections.abc import Mapping, Sequence
