@@ -82,6 +82,20 @@ async def test_of_institutions_assessed_some_at_a_time_those_written_are_not_wri
     assert held <= 1
 
 
+async def test_what_only_the_year_proves_counts_for_the_year_and_for_no_month(database: Database, tmp_path: Path) -> None:
+    """Twenty silent days over a month's end: how much of it lies in which month nobody knows."""
+    await import_files(database, write_files(tmp_path))
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    silent = 20 * DAY * HOUR_US
+    await store(database, [[(channel, START - silent // 2, 0), (channel, START + silent // 2, 480_000)]])
+    await settle_all(database)
+    used = await database.rows(
+        """SELECT DISTINCT ON (period_kind, period_start) period_kind, used FROM metering.quota_level
+           WHERE indicator = 'electricity_per_area' ORDER BY period_kind, period_start, day DESC"""
+    )
+    assert {("year", 480_000_000), ("month", 0)} == set(used)
+
+
 async def _five_institutions(database: Database, directory: Path) -> None:
     """Hourly readings of four days each, settled."""
     codes = [f"I{n}" for n in range(5)]
