@@ -82,18 +82,31 @@ async def test_of_institutions_assessed_some_at_a_time_those_written_are_not_wri
     assert held <= 1
 
 
-async def test_what_only_the_year_proves_counts_for_the_year_and_for_no_month(database: Database, tmp_path: Path) -> None:
-    """Twenty silent days over a month's end: how much of it lies in which month nobody knows."""
+@pytest.mark.parametrize(("days", "months"), [(-10, {0}), (1, {480_000_000, 0})])
+async def test_what_only_a_longer_period_proves_counts_for_it_and_for_no_shorter_one(
+    database: Database, tmp_path: Path, days: int, months: set[int]
+) -> None:
+    """Twenty silent days, over a month's end or within: how much of it lies on which day or in which month nobody knows."""
     await import_files(database, write_files(tmp_path))
     channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
-    silent = 20 * DAY * HOUR_US
-    await store(database, [[(channel, START - silent // 2, 0), (channel, START + silent // 2, 480_000)]])
+    begin = START + days * DAY * HOUR_US
+    await store(database, [[(channel, begin, 0), (channel, begin + 20 * DAY * HOUR_US, 480_000)]])
     await settle_all(database)
     used = await database.rows(
         """SELECT DISTINCT ON (period_kind, period_start) period_kind, used FROM metering.quota_level
            WHERE indicator = 'electricity_per_area' ORDER BY period_kind, period_start, day DESC"""
     )
-    assert {("year", 480_000_000), ("month", 0)} == set(used)
+    assert {("year", 480_000_000), *(("month", amount) for amount in months)} == set(used)
+
+
+async def test_what_was_expected_before_the_first_day_with_a_row_is_missing(database: Database, tmp_path: Path) -> None:
+    """The meters are registered for years and heard since October: of the year nearly nothing is known."""
+    await _five_institutions(database, tmp_path)
+    known = await database.rows(
+        """SELECT DISTINCT period_kind, level, measured_us / 86400000000, expected_us / 86400000000 FROM metering.quota_level
+           WHERE indicator = 'electricity_per_area' AND day = '2026-10-03'"""
+    )
+    assert {("month", "within", 3, 3), ("year", "not_assessable", 3, 276)} == set(known)
 
 
 async def _five_institutions(database: Database, directory: Path) -> None:
