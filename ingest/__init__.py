@@ -14,7 +14,7 @@ settlement  marks -> readings      storage/settlement.py  which channel-hours ch
             -> rollups             storage/sql/queries.sql  institution days; months and years are views over days
             -> indicators, levels  verdicts.py, metering/quotas.py, metering/levels.py   which quota, and how it stands
             -> findings            findings.py, metering/vee/   what somebody should look at of the days that are closed
-            -> flags               settler.py, announcer.py, metrics.py, standings.py   /metrics, quota topics
+            -> flags               settler.py, shown.py, announcer.py, metrics.py, standings.py   /metrics, quota topics
 
 Beside them: `settings.py` (every setting), `cli.py` and `commands/` (the command, one file a group), `demo/` (all of it on real
 servers), `stack/` (those servers), `web/` (health), `alerts/` (rules, changed together with `metrics.py`), `warden.py` (the

@@ -6,7 +6,7 @@ through aiomqtt, a client nobody here wrote; receiving (broker/session.py) canno
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import aiomqtt
@@ -34,15 +34,21 @@ class Announcer:
         self._settings = settings
         self._metrics = metrics
         self._keep_notice = keep_notice
-        self._wanted: dict[str, str] = {}
-        self._changed = asyncio.Event()
+        self._wanted: dict[str, dict[str, str]] = {}
+        self._changed: set[str] = set()
+        self._news = asyncio.Event()
 
-    def show(self, standings: Iterable[QuotaAlert]) -> None:
-        """Take the newest standings; what differs from the broker's is published soon."""
-        self._wanted = {
-            topics.quota(alert.institution, alert.indicator): alert.model_dump_json() for alert in most_serious(standings)
-        }
-        self._changed.set()
+    def show(self, standings: Mapping[str, Sequence[QuotaAlert]]) -> None:
+        """Take the newest standings of some institutions; what differs from the broker's is published soon."""
+        for institution, of_it in standings.items():
+            serious = most_serious(of_it)
+            self._wanted[institution] = {topics.quota(institution, one.indicator): one.model_dump_json() for one in serious}
+        self._changed |= standings.keys()
+        self._news.set()
+
+    def forget(self) -> None:
+        """Publish nothing until standings are shown again: another process may know newer ones."""
+        self._wanted.clear()
 
     async def run(self) -> None:
         """Publish until cancelled, reconnecting for ever."""
@@ -53,15 +59,17 @@ class Announcer:
         async with client(self._settings, "quota") as broker, asyncio.TaskGroup() as tasks:
             well()
             tasks.create_task(_until_cut_off(broker), name="meterwarden.announcer.connection")
+            self._changed = set(self._wanted)
             while True:
-                self._changed.clear()
-                for topic, statement in list(self._wanted.items()):
+                self._news.clear()
+                changed, self._changed = sorted(self._changed), set()
+                for topic, statement in (item for one in changed for item in self._wanted.get(one, {}).items()):
                     if published.get(topic) != statement:
                         await broker.publish(topic, statement, qos=1, retain=True)
                         published[topic] = statement
                         self._metrics.quota_published.inc()
                         await self._keep_notice(topic, statement)
-                await self._changed.wait()
+                await self._news.wait()
 
 
 async def _until_cut_off(broker: aiomqtt.Client) -> None:

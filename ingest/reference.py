@@ -118,7 +118,7 @@ def _views() -> Iterator[str]:
 def _metrics() -> Iterator[str]:
     yield from ("| metric | type | labels | |", "|---|---|---|---|")
     metrics = Metrics(CollectorRegistry())
-    metrics.standings.standings = [_STANDING]
+    metrics.standings.show({_STANDING.institution: [_STANDING]})
     metrics.show_devices([("I1", "R1", 2, 1, 0)])
     for of_broker in (metrics.broker_dropped, metrics.broker_stored, metrics.broker_clients):
         of_broker.labels("127.0.0.1:1883")

@@ -26,7 +26,7 @@ from ingest.storage import vee as vee_store
 from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection
 from ingest.storage.settlement import Marked, Span
-from ingest.verdicts import verdicts
+from ingest.verdicts import Given, verdicts
 
 MEDIA: Final = tuple(sorted({indicator.medium for indicator in INDICATORS.values()}))
 
@@ -35,13 +35,16 @@ MEDIA: Final = tuple(sorted({indicator.medium for indicator in INDICATORS.values
 class Round:
     """What a round did: channels whose marks it took, standings and charging sessions it computed, and what came too late.
 
-    `too_late` counts the channels that were marked before the readings that are kept.
+    `too_late` counts the channels that were marked before the readings that are kept; `changed` names the institutions that stand
+    otherwise than before; `day_ended` says that in some region a local day ended that no round had seen end.
     """
 
     channels: int
     standings: int
     sessions: int = 0
     too_late: int = 0
+    changed: frozenset[int] = frozenset()
+    day_ended: bool = False
 
     def __bool__(self) -> bool:
         """Whether there was anything to do."""
@@ -91,11 +94,11 @@ async def _settle_round(
     closed = {number: today - 1 for number, today in _days_at(channels, instant(now)).items()}
     await vee_store.note_due(connection, _closed_spans(spans, settled, closed), closed, floors)
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
-    await level_store.affect(connection, marked, now, MEDIA)
-    standings = 0 if await level_store.put_off(connection, now) else await verdicts(connection, now, thresholds)
+    day_ended = await level_store.affect(connection, marked, now, MEDIA)
+    given = Given() if await level_store.put_off(connection, now) else await verdicts(connection, now, thresholds)
     await connection.commit()
     too_late = sum(spans.get(number) != span for number, span in marked_spans.items())
-    return Round(len(marks), standings, sessions, too_late)
+    return Round(len(marks), given.standings, sessions, too_late, given.changed, day_ended)
 
 
 def _span(channel: Channel, marked: Marked) -> Span:

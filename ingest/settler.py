@@ -20,12 +20,12 @@ from ingest.overdue import watch_storage
 from ingest.retry import apart, delay_seconds, first_of
 from ingest.settings import Settings
 from ingest.settlement import settle_round
+from ingest.shown import Shown
 from ingest.statuses import Statuses
 from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection, as_unavailable, connected
 from ingest.storage.queries import QUERIES
 from ingest.storage.settlement import open_round
-from ingest.storage.standings import current_standings, regions
 from ingest.storage.vee import findings_open, open_judging
 from ingest.tls import explained
 
@@ -65,7 +65,7 @@ async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clo
             reason = explained(first_of(errors)).splitlines()[0]
             log.warning("settlement interrupted", extra={"reason": reason, "setbacks": setbacks.count})
         finally:
-            _let_go(metrics)
+            _let_go(metrics, announcer)
         await asyncio.sleep(delay_seconds(setbacks.count))
 
 
@@ -85,13 +85,14 @@ async def _settle_while_connected(
             tasks.create_task(rounds, name="meterwarden.rounds")
 
 
-def _let_go(metrics: Metrics) -> None:
+def _let_go(metrics: Metrics, announcer: Announcer) -> None:
     """Whoever settles next shows the standings; ours would stand still."""
     metrics.settling.set(0)
     metrics.marks.set(0)
     metrics.oldest_mark.set(0)
     metrics.sessions_due.set(0)
-    metrics.standings.standings = ()
+    metrics.standings.clear()
+    announcer.forget()
     metrics.show_findings({})
     metrics.show_devices(())
     metrics.storage_overdue.clear()
@@ -125,11 +126,11 @@ async def _rounds(
         projection_days=settings.quota.projection_days,
     )
     metrics.settling.set(1)
-    marks, channels = Marks(), Channels()
+    marks, channels, shown = Marks(), Channels(), Shown(metrics, announcer)
     with as_unavailable():
         await open_round(connection)
         await open_judging(connection)
-        await _show(connection, metrics, announcer, clock())
+        await shown.everything(connection, clock())
         metrics.show_findings(await findings_open(connection))
         while True:
             started = time.monotonic()
@@ -142,8 +143,7 @@ async def _rounds(
             if done.too_late:
                 metrics.too_late.inc(done.too_late)
                 log.warning("marks before the readings that are kept were not settled", extra={"channels": done.too_late})
-            if done.standings:
-                await _show(connection, metrics, announcer, clock())
+            await shown.refresh(connection, done, clock())
             waiting = await _count_waiting(connection, metrics, marks)
             judged = waiting < limit and await _judge(
                 connection, metrics, setbacks.limit(settings.settlement.finding_days), clock()
@@ -151,13 +151,6 @@ async def _rounds(
             metrics.last_round.set_to_current_time()
             if not done and not judged:
                 await asyncio.sleep(settings.settlement.round_seconds)
-
-
-async def _show(connection: Connection, metrics: Metrics, announcer: Announcer, now: datetime) -> None:
-    standings = await current_standings(connection, now)
-    metrics.standings.regions = await regions(connection)
-    metrics.standings.standings = standings
-    announcer.show(standings)
 
 
 async def _judge(connection: Connection, metrics: Metrics, channel_days: int, now: datetime) -> bool:

@@ -1,7 +1,9 @@
 """How institutions stand against their quotas, as /metrics shows it: few series, read at scrape time."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
 from typing import Final, Protocol
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -10,6 +12,9 @@ from prometheus_client.registry import Collector
 from schemas.quota import Level
 
 STANDING_LABELS: Final = ("institution", "region", "indicator", "period_kind", "period")
+Group = tuple[str, str, str]
+"""Indicator, period kind and period."""
+HIGH: Final = frozenset({Level.WARNING, Level.PROJECTED, Level.EXCEEDED})
 
 
 class ShownStanding(Protocol):
@@ -35,15 +40,32 @@ class ShownStanding(Protocol):
 class StandingsCollector(Collector):
     """Quota standings, read at scrape time: counts for all, series of their own for the highest ones up to a cap."""
 
-    standings: Sequence[ShownStanding] = ()
     regions: Mapping[str, str] = field(default_factory=dict)
     """The region's code by institution."""
     most: int = 200
+    _standings: dict[str, Sequence[ShownStanding]] = field(default_factory=dict)
+    _high: dict[str, list[ShownStanding]] = field(default_factory=dict)
+    _counts: Counter[tuple[Group, Level]] = field(default_factory=Counter)
+
+    def show(self, standings: Mapping[str, Sequence[ShownStanding]]) -> None:
+        """Put the standings of some institutions, by code, in the place of theirs."""
+        for institution, new in standings.items():
+            self._counts.subtract(map(_counted, self._standings.pop(institution, ())))
+            self._high.pop(institution, None)
+            self._counts.update(map(_counted, new))
+            if new:
+                self._standings[institution] = new
+            if high := [standing for standing in new if standing.level in HIGH]:
+                self._high[institution] = high
+
+    def clear(self) -> None:
+        """Show none."""
+        self.show(dict.fromkeys(self._standings, ()))
 
     def collect(self) -> Iterator[Metric]:
         """Counts by level; ratio and level of those above the warning level."""
-        yield self._counts()
-        shown = sorted(self._shown(), key=lambda standing: standing.used_ratio or 0, reverse=True)[: self.most]
+        yield self._by_level()
+        shown = nsmallest(self.most, (standing for high in self._high.values() for standing in high), key=_rank)
         yield self._ratios("meterwarden_quota_used_ratio", "Used share of the constraint", shown, "used_ratio")
         yield self._ratios(
             "meterwarden_quota_projected_ratio", "Projected share of the constraint at the end", shown, "projected_ratio"
@@ -53,19 +75,14 @@ class StandingsCollector(Collector):
             exceeded.add_metric(self._labels(standing), 1 if standing.level == Level.EXCEEDED else 0)
         yield exceeded
 
-    def _counts(self) -> GaugeMetricFamily:
+    def _by_level(self) -> GaugeMetricFamily:
         counts = GaugeMetricFamily(
             "meterwarden_quota_institutions", "Institutions by level", labels=["indicator", "period_kind", "period", "level"]
         )
-        keys = {(standing.indicator, standing.period_kind, _period(standing)) for standing in self.standings}
-        for key in sorted(keys):
-            levels = [s.level for s in self.standings if (s.indicator, s.period_kind, _period(s)) == key]
+        for group in sorted({group for (group, _), number in self._counts.items() if number}):
             for level in Level:
-                counts.add_metric([*key, level], levels.count(level))
+                counts.add_metric([*group, level], self._counts[group, level])
         return counts
-
-    def _shown(self) -> Iterator[ShownStanding]:
-        return (standing for standing in self.standings if standing.level in (Level.WARNING, Level.PROJECTED, Level.EXCEEDED))
 
     def _ratios(self, name: str, text: str, shown: Iterable[ShownStanding], what: str) -> GaugeMetricFamily:
         family = GaugeMetricFamily(name, text, labels=STANDING_LABELS)
@@ -78,6 +95,15 @@ class StandingsCollector(Collector):
     def _labels(self, standing: ShownStanding) -> list[str]:
         region = self.regions.get(standing.institution, "")
         return [standing.institution, region, standing.indicator, standing.period_kind, _period(standing)]
+
+
+def _counted(standing: ShownStanding) -> tuple[Group, Level]:
+    return (standing.indicator, standing.period_kind, _period(standing)), standing.level
+
+
+def _rank(standing: ShownStanding) -> tuple[float, str, str, str, bool]:
+    """The highest first; equal ones always in the same order, so that the cap cuts off the same."""
+    return -(standing.used_ratio or 0), standing.institution, standing.indicator, standing.period_kind, standing.closed
 
 
 def _period(standing: ShownStanding) -> str:

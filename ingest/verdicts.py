@@ -1,6 +1,7 @@
 """Institution days that changed -> how each institution stands against its quotas: the last step of a round."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -16,24 +17,36 @@ DAYS_AT_ONCE: Final = 10_000
 """Institution days that are assessed together. Ours: an ordinary round, with a day of each institution, is one part."""
 
 
-async def verdicts(connection: Connection, now: datetime, thresholds: Thresholds) -> int:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """How many standings were computed, and the institutions where any is new, gone or another than before."""
+
+    standings: int = 0
+    changed: frozenset[int] = frozenset()
+
+    def __add__(self, other: "Given") -> "Given":
+        """Of both."""
+        return Given(self.standings + other.standings, self.changed | other.changed)
+
+
+async def verdicts(connection: Connection, now: datetime, thresholds: Thresholds) -> Given:
     """Assess every affected institution, some at a time, so that memory does not grow with how far back days changed."""
-    standings, part, days = 0, list[Affected](), 0
+    given, part, days = Given(), list[Affected](), 0
     for affected in await level_store.roll_up(connection, now):
         part.append(affected)
         days += calendar(affected.timezone).day(instant(now)) + 1 - affected.first
         if days >= DAYS_AT_ONCE:
-            standings += await _assess(connection, part, now, thresholds)
+            given += await _assess(connection, part, now, thresholds)
             await level_store.begin_again(connection)
             part, days = [], 0
-    return standings + await _assess(connection, part, now, thresholds)
+    return given + await _assess(connection, part, now, thresholds)
 
 
-async def _assess(connection: Connection, affected: Sequence[Affected], now: datetime, thresholds: Thresholds) -> int:
-    """Fold the standings of every affected institution from its first affected day on; returns how many were computed."""
+async def _assess(connection: Connection, affected: Sequence[Affected], now: datetime, thresholds: Thresholds) -> Given:
+    """Fold the standings of every affected institution from its first affected day on, and write them."""
     wanted = [one for institution in affected for one in _wanted(institution, now)]
     if not wanted:
-        return 0
+        return Given()
     before = await level_store.standings_before(connection, wanted)
     firsts = [before[position].day + 1 if position in before else one.period[0] for position, one in enumerate(wanted)]
     days = await level_store.days(connection, wanted, firsts)
@@ -50,8 +63,8 @@ async def _assess(connection: Connection, affected: Sequence[Affected], now: dat
         start, left = less(before[position], days[position], deductions.get(position, {}))
         standings = fold(start, left, one.period, basis_.allowance, today, thresholds)
         folded.append((one, basis_, [standing for standing in standings if _is_kept(standing, one, today)]))
-    await level_store.write(connection, folded)
-    return sum(len(standings) for _, _, standings in folded)
+    changed = await level_store.write(connection, folded)
+    return Given(sum(len(standings) for _, _, standings in folded), frozenset(changed))
 
 
 def _wanted(affected: Affected, now: datetime) -> list[Wanted]:

@@ -44,14 +44,15 @@ class Wanted:
     until: Day
 
 
-async def affect(connection: Connection, marked: Iterable[tuple[int, Day]], now: datetime, media: Sequence[str]) -> None:
-    """Note whose days changed: those of changed and marked channels, and of regions whose day has just ended."""
+async def affect(connection: Connection, marked: Iterable[tuple[int, Day]], now: datetime, media: Sequence[str]) -> bool:
+    """Note whose days changed: those of changed and marked channels, and of regions whose day has just ended; whether one has."""
     days = list(marked)
     parameters = {"channel": binary.ints([channel for channel, _ in days]), "day": binary.days(day for _, day in days)}
     await connection.execute(QUERIES["affect_institutions"], parameters)
-    cursor = await connection.execute(QUERIES["due_ticks"], {"now": now})
-    for region, day in await cursor.fetchall():
+    ended = await (await connection.execute(QUERIES["due_ticks"], {"now": now})).fetchall()
+    for region, day in ended:
         await connection.execute(QUERIES["affect_region"], {"region": region, "day": day, "media": list(media)})
+    return bool(ended)
 
 
 async def put_off(connection: Connection, now: datetime) -> bool:
@@ -187,8 +188,8 @@ async def deductions(
     return found
 
 
-async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, list[Standing]]]) -> None:
-    """Put the standings of every fold in the place of those from its first day on."""
+async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, list[Standing]]]) -> set[int]:
+    """Put the standings of every fold in the place of those from its first day on; returns the institutions where any differs."""
     async with connection.cursor() as cursor, cursor.copy("COPY settled_level FROM STDIN") as copy:
         for wanted, basis, standings in folded:
             await copy.write("".join(_lines(wanted, basis, standings)))
@@ -196,7 +197,8 @@ async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, li
     if stale:
         async with connection.cursor() as cursor:
             await cursor.executemany(QUERIES["delete_level"], stale)
-    await connection.execute(QUERIES["upsert_levels"])
+    written = await (await connection.execute(QUERIES["upsert_levels"])).fetchall()
+    return {institution for institution, *_ in (*stale, *written)}
 
 
 async def begin_again(connection: Connection) -> None:

@@ -1,5 +1,6 @@
 """How every institution stands now: the running period of each kind and the one before it."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -38,6 +39,25 @@ async def current_standings(connection: Connection, now: datetime) -> tuple[Quot
         rows = await cursor.fetchall()
     await connection.commit()
     return tuple(_alert(row) for row in rows)
+
+
+async def standings_of(connection: Connection, institutions: Collection[int], now: datetime) -> dict[str, list[QuotaAlert]]:
+    """The newest standings of some institutions, by code; one that has none is there, with none."""
+    async with connection.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(QUERIES["institution_codes"], [list(institutions)])
+        found: dict[str, list[QuotaAlert]] = {row["code"]: [] for row in await cursor.fetchall()}
+        await cursor.execute(QUERIES["standings_of"], {"codes": list(found), "today": now.date()})
+        for row in await cursor.fetchall():
+            found[row["institution"]].append(_alert(row))
+    await connection.commit()
+    return found
+
+
+async def version_of_registry(connection: Connection) -> int:
+    """What every change of institutions, regions and quotas raises."""
+    ((version,),) = await (await connection.execute(QUERIES["registry_version"])).fetchall()
+    await connection.commit()
+    return int(version)
 
 
 async def regions(connection: Connection) -> dict[str, str]:

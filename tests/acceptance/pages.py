@@ -139,7 +139,7 @@ async def deployment(scene: Scene) -> AsyncIterator[None]:
     program.symlink_to(Path(sys.executable).parent)
     postgres = scene.stack.postgres
     scene.path("/root/postgres.password").write_text(postgres.password, encoding="utf-8")
-    for directory in ("/srv/backups", "/etc/systemd/system"):
+    for directory in ("/srv/backups", "/etc/systemd/system", "/var/lib/prometheus/node-exporter"):
         scene.path(f"{directory}/any")
     scene.names["@db.example.org/postgres"] = f"@127.0.0.1:{postgres.port}/postgres"
     scene.names["db.example.org"] = "127.0.0.1"

@@ -165,12 +165,16 @@ def prometheus_reads(directory: Path, text: str) -> None:
 
 
 def cron_reads(text: str) -> None:
-    """Five fields of time and a user, then commands of ours."""
-    *_when, _user, command = text.strip().split(None, 6)
-    assert re.fullmatch(r"(?:[\d*]\S* +){5}root +cd \S+ && .*", text.strip())
-    assert (ROOT / re.findall(r"deploy/\S+", command)[0]).exists()
-    is_composed(command)
-    accepts("bash", "-n", "-c", command)
+    """Lines of five fields of time and a user, then commands of ours; a % would be a line's end to cron."""
+    for line in text.splitlines():
+        *_when, _user, command = line.split(None, 6)
+        assert re.fullmatch(r"(?:[\d*]\S* +){5}root +cd \S+ && [^%]*", line)
+        named = re.findall(r"deploy/\S+", command)
+        assert named
+        assert [] == [path for path in named if not (ROOT / path).exists()]
+        if "docker compose" in command:
+            is_composed(command)
+        accepts("bash", "-n", "-c", command)
 
 
 def registry_reads(directory: Path, text: str) -> None:

@@ -24,6 +24,7 @@ SCHOOL = {"job": "meterwarden", "region": "XN", "institution": "school-1"}
 QUOTA = {**SCHOOL, "indicator": "electricity_per_area", "period_kind": "month", "period": "running"}
 MEMBERS = {"job": "meterwarden"}
 DISK = {"job": "node", "instance": "node-exporter:9100", "mountpoint": "/watched/database"}
+BACKUPS = {"job": "node", "instance": "node-exporter:9100"}
 WATCHDOG = ("MeterwardenWatchdog", dict[str, str]())
 
 
@@ -69,6 +70,8 @@ def receiver_of(name: str, labels: dict[str, str]) -> str:
         ("MeterwardenQuotaExceeded", QUOTA, "energy-office"),
         ("MeterwardenDuplicatesJump", MEMBERS, "records"),
         ("MeterwardenDiskLow", DISK, "on-call"),
+        ("MeterwardenBackupOld", BACKUPS, "on-call"),
+        ("MeterwardenBackupFailed", BACKUPS, "operators"),
         ("MeterwardenWatchdog", {}, "heartbeat"),
         ("MeterwardenWatchdog", {**SCHOOL, "severity": "critical"}, "heartbeat"),
     ],
@@ -215,6 +218,11 @@ CASES = {
         [("MeterwardenDiskLow", DISK), ("MeterwardenDiskFilling", DISK),
          ("MeterwardenDiskFilling", {**DISK, "mountpoint": "/watched/broker", "instance": "b:9100"})],
         {("MeterwardenDiskFilling", "node-exporter:9100")},
+    ),
+    "two nights without a backup are told as such, not as last night's failure; elsewhere one night's is": (
+        [("MeterwardenBackupOld", BACKUPS), ("MeterwardenBackupFailed", BACKUPS),
+         ("MeterwardenBackupFailed", {**BACKUPS, "instance": "b:9100"})],
+        {("MeterwardenBackupFailed", "node-exporter:9100")},
     ),
 }  # fmt: skip
 

@@ -2,11 +2,13 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from psycopg.conninfo import conninfo_to_dict
 
 from ingest.stack import Stack
@@ -16,7 +18,9 @@ from tests.databases import ROOT, Database, database_of
 ROWS = "INSERT INTO metering.reading SELECT now() - n * interval '1 day', n, now(), 1 FROM generate_series(0, 39) AS n"
 
 
-def script(stack: Stack, name: str, directory: Path, database: str, *, through: bool = False) -> subprocess.CompletedProcess[str]:
+def script(
+    stack: Stack, name: str, directory: Path | str, database: str, *, through: bool = False, **given: str
+) -> subprocess.CompletedProcess[str]:
     """One of the scripts on a database of the stack, as an operator runs it; `through` a command that reaches the server."""
     where = conninfo_to_dict(stack.postgres.url())
     server = {
@@ -24,7 +28,7 @@ def script(stack: Stack, name: str, directory: Path, database: str, *, through: 
         "PGPORT": str(where["port"]), "PGPASSWORD": stack.postgres.password,
     }  # fmt: skip
     command = ["env", *(f"{name}={text}" for name, text in server.items())]  # in place of `docker compose exec -T timescaledb`
-    environment = {**os.environ, "PGDATABASE": database, **({} if through else server)}
+    environment = {**os.environ, "PGDATABASE": database, **({} if through else server), **given}
     return subprocess.run(
         [ROOT / "deploy" / "database" / name, directory, *(command if through else [])],
         env=environment,
@@ -95,3 +99,98 @@ async def test_a_restore_touches_no_database_that_is_there(stack: Stack, databas
     await database.run(ROWS)
     assert script(stack, "restore", tmp_path / "backup", database.name).returncode != 0
     assert await database.rows("SELECT count(*) FROM metering.reading") == [(40,)]
+
+
+# What node exporter is told
+
+
+def told(directory: Path) -> dict[str, float]:
+    """Every metric of the files that the exporter reads, which anybody may read, and nothing else is left beside them."""
+    assert {".prom"} >= {path.suffix for path in directory.iterdir()}
+    assert {0o644} >= {path.stat().st_mode & 0o777 for path in directory.iterdir()}
+    text = "".join(path.read_text(encoding="utf-8") for path in directory.iterdir())
+    return {
+        family.name.removeprefix("meterwarden_backup_"): family.samples[0].value for family in text_string_to_metric_families(text)
+    }
+
+
+async def test_a_backup_says_how_it_went_and_one_that_failed_leaves_what_is_known_of_the_last_good_one(
+    stack: Stack, database: Database, tmp_path: Path
+) -> None:
+    """Good, failed, good again; of the failed one no half dump is left."""
+    metrics = tmp_path / "metrics"
+    metrics.mkdir()
+    began = time.time()
+    assert script(stack, "backup", tmp_path / "1", database.name, BACKUP_METRICS=str(metrics)).returncode == 0
+    good = told(metrics)
+    assert 0 == good["failed"]
+    assert int(began) <= good["expected_timestamp_seconds"] <= good["success_timestamp_seconds"] <= time.time()
+    assert good["duration_seconds"] == good["success_timestamp_seconds"] - good["expected_timestamp_seconds"]
+    assert good["size_bytes"] == (tmp_path / "1" / "database.dump").stat().st_size
+
+    failed = script(stack, "backup", tmp_path / "2", database.name, BACKUP_METRICS=str(metrics), PATH=_breaking(stack, tmp_path))
+    assert failed.returncode != 0
+    assert told(metrics) == good | {"failed": 1}
+    assert ["timescaledb.version"] == [path.name for path in (tmp_path / "2").iterdir()]
+
+    assert script(stack, "backup", tmp_path / "3", database.name, BACKUP_METRICS=str(metrics)).returncode == 0
+    again = told(metrics)
+    assert 0 == again["failed"]
+    assert again["success_timestamp_seconds"] >= good["success_timestamp_seconds"]
+    assert again["expected_timestamp_seconds"] == good["expected_timestamp_seconds"]
+
+
+def _breaking(stack: Stack, directory: Path) -> str:
+    """A PATH whose pg_dump writes something and fails, as on a full disk."""
+    program = directory / "bin" / "pg_dump"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho half\nexit 1\n")
+    program.chmod(0o755)
+    return f"{program.parent}:{stack.programs.postgres_bin}:{os.environ['PATH']}"
+
+
+def test_a_backup_that_was_never_made_is_expected_from_the_first_word_on(stack: Stack, tmp_path: Path) -> None:
+    """Said again it stays as it was; a first run that fails says it too."""
+    metrics = tmp_path / "metrics"
+    metrics.mkdir()
+    assert script(stack, "backup", "--expect", "not_there", BACKUP_METRICS=str(metrics)).returncode == 0
+    expected = told(metrics)
+    assert ["expected_timestamp_seconds"] == list(expected)
+    (file,) = metrics.iterdir()
+    file.write_text(file.read_text().replace(f" {expected['expected_timestamp_seconds']:.0f}\n", " 1\n"))
+    assert script(stack, "backup", "--expect", "not_there", BACKUP_METRICS=str(metrics)).returncode == 0
+    assert script(stack, "backup", tmp_path / "1", "not_there", BACKUP_METRICS=str(metrics)).returncode != 0
+    assert told(metrics) == {"expected_timestamp_seconds": 1, "failed": 1}
+    file.unlink()
+    assert script(stack, "backup", tmp_path / "2", "not_there", BACKUP_METRICS=str(metrics)).returncode != 0
+    assert told(metrics)["expected_timestamp_seconds"] > 1
+    assert script(stack, "backup", "--expect", "not_there").returncode == 2
+
+
+async def test_what_cannot_be_told_fails_no_backup(stack: Stack, database: Database, tmp_path: Path) -> None:
+    """The directory is not there: the dump is, and an error says the rest."""
+    done = script(stack, "backup", tmp_path / "1", database.name, BACKUP_METRICS=str(tmp_path / "nowhere"))
+    assert 0 == done.returncode
+    assert (tmp_path / "1" / "database.dump").exists()
+    assert f"cannot write {tmp_path}/nowhere/meterwarden_backup.prom" in done.stderr
+
+
+async def test_of_the_nightly_backups_the_old_ones_go_unless_tonights_failed(
+    stack: Stack, database: Database, tmp_path: Path
+) -> None:
+    """Two weeks of them, by name and age; what else lies there stays."""
+    below = tmp_path / "backups"
+    for name, days in (("2026-01-01T011700", 15.1), ("2026-01-20T011700", 13), ("before-0.2.0", 99), ("keep", 99)):
+        (below / name).mkdir(parents=True)
+        (below / name / "database.dump").touch()
+        os.utime(below / name, (time.time() - days * 86_400,) * 2)
+    before = set(below.iterdir())
+    assert script(stack, "nightly", below, "not_there").returncode != 0
+    assert before < set(below.iterdir())
+
+    (failed,) = set(below.iterdir()) - before
+    failed.rename(below / "failed")  # within the same second the next one would have its name
+    assert script(stack, "nightly", below, database.name).returncode == 0
+    assert before - set(below.iterdir()) == {below / "2026-01-01T011700"}
+    (new,) = set(below.iterdir()) - before - {below / "failed"}
+    assert (new / "database.dump").exists()

@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import pytest
 
-from ingest.stack import Programs, free_port, programs
+from ingest.stack import Programs, Stack, free_port, programs
 from ingest.stack.relocation import WEB
-from tests.alerts.test_rules import OF_NODES
+from tests.alerts.test_rules import OF_BACKUPS, OF_NODES
+from tests.databases import ROOT, Database
 from tests.deploy import composed
 from tests.deploy.packaged import program
 from tests.deploy.started import AsComposed, replaced
+from tests.deploy.test_backup import script
 from tests.deploy.test_observers import alerts, asked, running
 from tests.running import eventually, own_directory
 
@@ -47,12 +49,15 @@ def watching(root: Path) -> Iterator[int]:
     if shutil.which("unshare") is None or subprocess.run([*NAMESPACES, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("this machine lets nobody make a namespace of mounts")
     of = composed.services()[NODE]
-    targets = [*(root / mount["target"].lstrip("/") for mount in of["volumes"]), root / "something" / "else"]
+    mounts = {root / mount["target"].lstrip("/"): mount["type"] for mount in of["volumes"]}
+    targets = [*mounts, root / "something" / "else"]
     binds = "".join(f"mount --bind {target} {target} && mount -o remount,ro,bind {target} && " for target in targets)
     for target in targets:
-        target.mkdir(parents=True, mode=0o700)
+        target.mkdir(parents=True, mode=0o755 if mounts.get(target) == "bind" else 0o700, exist_ok=True)
     port = free_port()
-    arguments = [replaced(argument, {"^/": f"^{root}/"}) for argument in of["command"]] + [f"--web.listen-address=127.0.0.1:{port}"]
+    arguments = [replaced(argument, {"^/": f"^{root}/", "=/": f"={root}/"}) for argument in of["command"]] + [
+        f"--web.listen-address=127.0.0.1:{port}"
+    ]
     user = NOBODY if os.geteuid() == 0 else []
     process = subprocess.Popen(
         [*NAMESPACES, "sh", "-ec", f'{binds}exec "$@"', "sh", *user, node_exporter(), *arguments],
@@ -95,6 +100,28 @@ async def test_prometheus_knows_the_room_on_every_volume_and_nothing_else_of_the
         assert {0} == {int(one["value"][1]) for one in series(server, "node_filesystem_device_error")}
 
 
+async def test_prometheus_knows_how_the_last_backup_went(stack: Stack, database: Database, tmp_path: Path) -> None:
+    """By every metric that the rules and the runbook use, from the files of the shipped script; a half-written one is not read."""
+    found: Programs = programs(print)
+    with own_directory() as root:
+        root.chmod(0o755)
+        textfiles = root / "textfiles"
+        textfiles.mkdir(mode=0o755)
+        done = script(stack, "backup", tmp_path / "backup", database.name, BACKUP_METRICS=str(textfiles))
+        assert done.returncode == 0, done.stderr
+        (textfiles / ".meterwarden_backup.1").write_text("meterwarden_backup_si")
+        with (
+            watching(root) as port,
+            running(found, "prometheus", found.prometheus, WEB, {f"{NODE}:9100": f"127.0.0.1:{port}"}) as server,
+        ):
+            await eventually(lambda: OF_BACKUPS <= {name for name in OF_BACKUPS if series(server, name)}, "scraped")
+            (size,) = series(server, "meterwarden_backup_size_bytes")
+            assert float(size["value"][1]) == (tmp_path / "backup" / "database.dump").stat().st_size
+            assert "node" == size["metric"]["job"]
+            (error,) = series(server, "node_textfile_scrape_error")
+            assert "0" == error["value"][1]
+
+
 async def test_an_exporter_that_is_gone_is_missed() -> None:
     """Nothing answers at the container's name here."""
     found: Programs = programs(print)
@@ -106,7 +133,10 @@ async def test_an_exporter_that_is_gone_is_missed() -> None:
 def test_it_is_shown_volumes_as_they_are_and_nothing_of_the_machine() -> None:
     """Were it the first to be given a new volume, an engine would make that root's, and the database could not write to it."""
     of = composed.services()[NODE]
-    assert {"database", "broker-data", "prometheus"} == {mount["source"] for mount in of["volumes"]}
-    assert {("volume", True, True)} == {(mount["type"], mount["read_only"], mount["volume"]["nocopy"]) for mount in of["volumes"]}
+    volumes = [mount for mount in of["volumes"] if mount["type"] != "bind"]
+    assert {"database", "broker-data", "prometheus"} == {mount["source"] for mount in volumes}
+    assert {("volume", True, True)} == {(mount["type"], mount["read_only"], mount["volume"]["nocopy"]) for mount in volumes}
+    (textfiles,) = [mount for mount in of["volumes"] if mount["type"] == "bind"]
+    assert (str(ROOT / "deploy" / "compose" / "textfiles"), True) == (textfiles["source"], textfiles["read_only"])
     assert {"timescaledb", "mosquitto", "prometheus"} == set(of["depends_on"])
     assert not {"pid", "network_mode", "ports"} & set(of)

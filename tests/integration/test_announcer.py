@@ -1,17 +1,19 @@
 """Quota states at the broker are those of the newest standings, whatever the broker forgets."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from ingest.announcer import Announcer
+from ingest.announcer import Announcer, KeepNotice
 from ingest.metrics import Metrics
 from ingest.settings import BrokerSettings
-from ingest.stack import Stack
+from ingest.stack import Mosquitto, Stack
 from schemas.quota import Level, QuotaAlert
 from schemas.topics import quota
-from tests.running import client, own_broker
+from tests.running import client, eventually, own_broker
 
 ALERT = QuotaAlert(
     institution="hospital-1", indicator="electricity", period_kind="month", period_start="2026-10-01", closed=False,
@@ -24,29 +26,76 @@ TOPIC = quota("hospital-1", "electricity")
 
 async def test_a_broker_that_comes_back_empty_is_told_every_state_again(stack: Stack, tmp_path: Path) -> None:
     """Though no standing changed meanwhile, and so nothing was sent that could have failed."""
+    kept, keep = _keeper()
+    with own_broker(stack.programs, extra="autosave_interval 0") as broker:
+        broker.start()
+        announcer = _announcer(broker, tmp_path, keep)
+        announcer.show({ALERT.institution: [ALERT]})
+        async with _running(announcer):
+            for turn in (1, 2):
+                async with client(broker, "simulator") as reader, asyncio.timeout(30):
+                    await reader.subscribe(TOPIC, qos=1)
+                    message = await anext(reader.messages)
+                    assert QuotaAlert.model_validate_json(message.payload) == ALERT
+                await eventually(lambda turn=turn: len(kept) == turn, "what was sent is kept")
+                await asyncio.to_thread(broker.kill)
+                assert not list(broker.directory.rglob("*.db")), "the broker saved what it should forget"
+                await asyncio.to_thread(broker.start)
+    assert kept[:2] == [TOPIC, TOPIC]
+
+
+async def test_what_is_shown_of_some_institutions_is_sent_where_it_differs_and_the_others_stay_as_sent(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """Shown while connected, with and without a difference."""
+    kept, keep = _keeper()
+    other = ALERT.model_copy(update={"institution": "school-1"})
+    last = ALERT.model_copy(update={"institution": "school-2"})
+    announcer = _announcer(stack.mosquitto, tmp_path, keep)
+    announcer.show({"hospital-1": [ALERT], "school-1": [other]})
+    async with _running(announcer):
+        await eventually(lambda: len(kept) == 2, "both are sent")
+        announcer.show({"school-1": [other.model_copy(update={"used": 121.0})], "hospital-1": [ALERT]})
+        await eventually(lambda: len(kept) == 3, "the one that differs is sent")
+        announcer.show({"school-2": [last]})
+        await eventually(lambda: len(kept) == 4, "the new one is sent")
+    assert [quota(code, "electricity") for code in ("hospital-1", "school-1", "school-1", "school-2")] == kept
+
+
+async def test_what_was_forgotten_is_not_sent_again(stack: Stack, tmp_path: Path) -> None:
+    """Another process settled meanwhile: what stood then would go out before what stands now."""
+    kept, keep = _keeper()
+    announcer = _announcer(stack.mosquitto, tmp_path, keep)
+    announcer.show({"hospital-1": [ALERT]})
+    announcer.forget()
+    async with _running(announcer):
+        announcer.show({"school-1": [ALERT.model_copy(update={"institution": "school-1"})]})
+        await eventually(lambda: kept, "the new one is sent")
+    assert [quota("school-1", "electricity")] == kept
+
+
+def _keeper() -> tuple[list[str], KeepNotice]:
+    """The topics of what was sent, and who notes them."""
     kept: list[str] = []
 
     async def keep(topic: str, _: str) -> None:
         kept.append(topic)
 
-    with own_broker(stack.programs, extra="autosave_interval 0") as broker:
-        broker.start()
-        password_file = tmp_path / "password"
-        password_file.write_text(broker.password("ingest"), encoding="utf-8")
-        settings = BrokerSettings(port=broker.port, username="ingest", password_file=password_file, client_identifier="a")
-        announcer = Announcer(settings, Metrics(CollectorRegistry()), keep)
-        announcer.show([ALERT])
-        task = asyncio.create_task(announcer.run())
-        try:
-            for _ in range(2):
-                async with client(broker, "simulator") as reader, asyncio.timeout(30):
-                    await reader.subscribe(TOPIC, qos=1)
-                    message = await anext(reader.messages)
-                    assert QuotaAlert.model_validate_json(message.payload) == ALERT
-                await asyncio.to_thread(broker.kill)
-                assert not list(broker.directory.rglob("*.db")), "the broker saved what it should forget"
-                await asyncio.to_thread(broker.start)
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-    assert kept[:2] == [TOPIC, TOPIC]
+    return kept, keep
+
+
+def _announcer(broker: Mosquitto, directory: Path, keep: KeepNotice) -> Announcer:
+    password_file = directory / "password"
+    password_file.write_text(broker.password("ingest"), encoding="utf-8")
+    settings = BrokerSettings(port=broker.port, username="ingest", password_file=password_file, client_identifier="a")
+    return Announcer(settings, Metrics(CollectorRegistry()), keep)
+
+
+@asynccontextmanager
+async def _running(announcer: Announcer) -> AsyncIterator[None]:
+    task = asyncio.create_task(announcer.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -1,14 +1,21 @@
 """What intake knows in memory is what the registry says: every version of every meter, whatever the blocks it was read in."""
 
+import ctypes
 import random
+import resource
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from ingest.metering.calendar import instant
 from ingest.metering.registers import INTEGER_LIMIT
+from ingest.metrics import Metrics
+from ingest.present import Present
 from ingest.registry import ABSENT, Face, Registry
+from ingest.settings import Settings
 from ingest.storage import registry as storage
 from ingest.storage.registry import load_registry
 from schemas.registers import REGISTERS, Kind
@@ -123,3 +130,21 @@ async def test_every_version_is_known_as_the_registry_says_it(
 async def test_an_empty_registry_knows_nobody(database: Database) -> None:
     """As before the first import."""
     assert 0 == len(await load_registry(database.settings))
+
+
+async def test_memory_that_was_freed_while_a_registry_was_read_goes_back_to_the_system(database: Database) -> None:
+    """Though something that lives on lies above it."""
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        pytest.skip("a C library without malloc_trim")
+    before = _resident()
+    blocks = [bytes(8_000) for _ in range(10_000)]  # of the C library's heap, not of Python's own
+    above = bytes(8_000)
+    grown = _resident() - before
+    blocks.clear()
+    await Present(Registry(0)).load(Settings(database=database.settings), Metrics(CollectorRegistry()))
+    assert _resident() - before < grown / 2
+    assert above
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()

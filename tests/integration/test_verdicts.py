@@ -7,6 +7,7 @@ import pytest
 
 from ingest import verdicts
 from ingest.metering.calendar import HOUR_US, instant
+from ingest.metering.levels import Thresholds
 from ingest.storage.levels import PUT_OFF
 from tests.databases import Database
 from tests.registries import channels, import_files, institution, meter, write_files
@@ -58,18 +59,63 @@ async def test_institutions_assessed_some_at_a_time_stand_as_those_assessed_toge
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A month of a city does not fit in memory at once."""
-    codes = [f"I{n}" for n in range(5)]
-    await import_files(
-        database, write_files(tmp_path, institutions=map(institution, codes), meters=[meter("E1", code) for code in codes])
-    )
-    numbers = await channels(database)
-    registers = [numbers[f"{code}/electricity/E1/energy_import_kwh"] for code in codes]
-    readings = [(register, START + n * HOUR_US, 9_000 * n) for register in registers for n in range(99)]
-    await store(database, [readings])
-    await settle_all(database)
+    await _five_institutions(database, tmp_path)
     together = await derived(database)
 
     monkeypatch.setattr(verdicts, "DAYS_AT_ONCE", 2)
     await rebuild(database)
     assert together == await derived(database)
     assert 5 == len(set(await database.rows("SELECT institution FROM metering.quota_level")))
+
+
+async def test_of_institutions_assessed_some_at_a_time_those_written_are_not_written_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is the work a square of how many there are: what one part computed is gone when the next begins."""
+    await _five_institutions(database, tmp_path)
+    monkeypatch.setattr(verdicts, "DAYS_AT_ONCE", 2)
+    async with by_hand(database) as hand:
+        await hand.connection.execute("INSERT INTO affected_day SELECT institution, medium, day FROM metering.institution_day")
+        given = await verdicts.verdicts(hand.connection, NOW, Thresholds())
+        ((held,),) = await (await hand.connection.execute("SELECT count(DISTINCT institution) FROM settled_level")).fetchall()
+    assert given.standings > 5
+    assert held <= 1
+
+
+@pytest.mark.parametrize(("days", "months"), [(-10, {0}), (1, {480_000_000, 0})])
+async def test_what_only_a_longer_period_proves_counts_for_it_and_for_no_shorter_one(
+    database: Database, tmp_path: Path, days: int, months: set[int]
+) -> None:
+    """Twenty silent days, over a month's end or within: how much of it lies on which day or in which month nobody knows."""
+    await import_files(database, write_files(tmp_path))
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    begin = START + days * DAY * HOUR_US
+    await store(database, [[(channel, begin, 0), (channel, begin + 20 * DAY * HOUR_US, 480_000)]])
+    await settle_all(database)
+    used = await database.rows(
+        """SELECT DISTINCT ON (period_kind, period_start) period_kind, used FROM metering.quota_level
+           WHERE indicator = 'electricity_per_area' ORDER BY period_kind, period_start, day DESC"""
+    )
+    assert {("year", 480_000_000), *(("month", amount) for amount in months)} == set(used)
+
+
+async def test_what_was_expected_before_the_first_day_with_a_row_is_missing(database: Database, tmp_path: Path) -> None:
+    """The meters are registered for years and heard since October: of the year nearly nothing is known."""
+    await _five_institutions(database, tmp_path)
+    known = await database.rows(
+        """SELECT DISTINCT period_kind, level, measured_us / 86400000000, expected_us / 86400000000 FROM metering.quota_level
+           WHERE indicator = 'electricity_per_area' AND day = '2026-10-03'"""
+    )
+    assert {("month", "within", 3, 3), ("year", "not_assessable", 3, 276)} == set(known)
+
+
+async def _five_institutions(database: Database, directory: Path) -> None:
+    """Hourly readings of four days each, settled."""
+    codes = [f"I{n}" for n in range(5)]
+    await import_files(
+        database, write_files(directory, institutions=map(institution, codes), meters=[meter("E1", code) for code in codes])
+    )
+    numbers = await channels(database)
+    registers = [numbers[f"{code}/electricity/E1/energy_import_kwh"] for code in codes]
+    await store(database, [[(register, START + n * HOUR_US, 9_000 * n) for register in registers for n in range(99)]])
+    await settle_all(database)

@@ -1,7 +1,9 @@
-"""The garbage collector is asked less often, and still answers."""
+"""The garbage collector is asked less often, and still answers; what was freed goes back to the system."""
 
 import subprocess
 import sys
+
+import pytest
 
 CYCLES = """
 import gc, weakref
@@ -22,6 +24,39 @@ assert gone() is not None, "looked too soon"
 kept += [[] for _ in range(YOUNG)]
 assert gone() is None, "a cycle outlived the threshold"
 """
+
+
+HOLES = """
+import ctypes, resource, sys
+from pathlib import Path
+from ingest.garbage import give_back
+
+if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+    sys.exit(SKIPPED)
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+before = resident()
+blocks = [bytes(8_000) for _ in range(10_000)]  # of the C library's heap, not of Python's own
+grown = resident() - before
+assert grown > 70_000_000, grown
+above = bytes(8_000)  # the heap cannot shrink from its end
+blocks.clear()
+give_back()
+assert resident() - before < grown / 2, (resident() - before, grown)
+"""
+SKIPPED = 77
+
+
+def test_freed_memory_goes_back_to_the_system() -> None:
+    """Though something that lives on lies above it."""
+    code = HOLES.replace("SKIPPED", str(SKIPPED))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    if done.returncode == SKIPPED:
+        pytest.skip("a C library without malloc_trim")
+    assert (0, "") == (done.returncode, done.stderr)
 
 
 def test_cycles_are_still_found_only_later() -> None:

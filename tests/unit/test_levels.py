@@ -69,6 +69,14 @@ def test_warning_ends_two_points_below_where_it_began(back: int, expected: str) 
     assert ["warning", expected] == _levels(_days(24_800, -back), thresholds=UNPROJECTED)
 
 
+@pytest.mark.parametrize(("level", "expected"), [("exceeded", "warning"), ("projected", "warning"), ("within", "within")])
+def test_who_falls_back_from_worse_warns_as_who_warned(level: str, expected: str) -> None:
+    """At 0.79, two points below: only who stood below does not flicker up to it."""
+    before = Standing(END - 2, level, level, 24_290, 30 * DAY_US, 0, 30 * DAY_US)
+
+    assert [expected] == _levels([_day(DAYS, 200)], before=before)
+
+
 def test_exceeded_begins_strictly_above_the_allowance() -> None:
     """To use exactly what is allowed is allowed."""
     assert ["warning", "exceeded"] == _levels(_days(31_000, 1), thresholds=UNPROJECTED)

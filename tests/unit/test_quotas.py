@@ -82,6 +82,19 @@ def test_the_row_in_force_on_the_first_day_holds_for_the_whole_period() -> None:
     assert "OLD" == _basis(editions, [_area()]).quota
 
 
+def test_a_row_that_is_valid_from_the_first_day_on_applies() -> None:
+    """Editions begin with a month or a year."""
+    assert "NEW" == _basis([_quota("OLD", "10", (ALWAYS[0], MARCH[0])), _quota("NEW", "8", (MARCH[0], ALWAYS[1]))], [_area()]).quota
+
+
+def test_what_a_row_leaves_out_is_known_where_something_else_is_missing() -> None:
+    """What was used is told without it, whether it can be assessed or not."""
+    row = replace(_quota(), excludes="D1")
+
+    assert Basis("E-M", None, None, ("floor_area_m2",), "D1") == _basis([row], [])
+    assert "D1" == _basis([row], [_area()]).excludes
+
+
 def test_never_a_default_row_when_a_dimension_is_unknown() -> None:
     """Two rows differ by heating, which is unknown here: neither is taken, also not where a general one would fit."""
     rows = [_quota("NORTH", heating_type="central"), _quota("SOUTH", heating_type="own")]

@@ -770,14 +770,19 @@ DELETE FROM metering.quota_level
 WHERE institution = %s AND indicator = %s AND period_kind = %s AND period_start = %s AND day = %s
 
 -- name: upsert_levels
-INSERT INTO metering.quota_level AS there SELECT * FROM settled_level
-ON CONFLICT (institution, indicator, period_kind, period_start, day) DO UPDATE
-SET level = excluded.level, previous_level = excluded.previous_level, used = excluded.used,
-    measured_us = excluded.measured_us, estimated_us = excluded.estimated_us, expected_us = excluded.expected_us,
-    unit = excluded.unit, allowance = excluded.allowance, used_ratio = excluded.used_ratio, projected_ratio = excluded.projected_ratio,
-    quota = excluded.quota, denominator = excluded.denominator, missing = excluded.missing, excluded = excluded.excluded,
-    deducted_us = excluded.deducted_us, deducted_expected_us = excluded.deducted_expected_us
-WHERE there.* IS DISTINCT FROM excluded.*
+-- Returns the institutions of rows that were not there, or stood otherwise.
+WITH written AS (
+    INSERT INTO metering.quota_level AS there SELECT * FROM settled_level
+    ON CONFLICT (institution, indicator, period_kind, period_start, day) DO UPDATE
+    SET level = excluded.level, previous_level = excluded.previous_level, used = excluded.used,
+        measured_us = excluded.measured_us, estimated_us = excluded.estimated_us, expected_us = excluded.expected_us,
+        unit = excluded.unit, allowance = excluded.allowance, used_ratio = excluded.used_ratio, projected_ratio = excluded.projected_ratio,
+        quota = excluded.quota, denominator = excluded.denominator, missing = excluded.missing, excluded = excluded.excluded,
+        deducted_us = excluded.deducted_us, deducted_expected_us = excluded.deducted_expected_us
+    WHERE there.* IS DISTINCT FROM excluded.*
+    RETURNING there.institution
+)
+SELECT DISTINCT institution FROM written
 
 -- name: due_ticks
 -- Regions whose last local day has ended without a tick, and every day before it since their last tick: the settler was away.
@@ -796,6 +801,18 @@ SELECT status.*
 FROM meterwarden.quota_status AS status
 WHERE (status.period_kind = 'month' AND status.period_start >= date_trunc('month', %(today)s::date) - interval '1 month')
    OR (status.period_kind = 'year' AND status.period_start >= date_trunc('year', %(today)s::date) - interval '1 year')
+ORDER BY status.institution, status.indicator, status.period_kind, status.period_start
+
+-- name: institution_codes
+SELECT code FROM metering.institution WHERE institution = ANY (%s)
+
+-- name: standings_of
+-- The same of some institutions alone, by their codes.
+SELECT status.*
+FROM meterwarden.quota_status AS status
+WHERE status.institution = ANY (%(codes)s)
+  AND (status.period_kind = 'month' AND status.period_start >= date_trunc('month', %(today)s::date) - interval '1 month'
+       OR status.period_kind = 'year' AND status.period_start >= date_trunc('year', %(today)s::date) - interval '1 year')
 ORDER BY status.institution, status.indicator, status.period_kind, status.period_start
 
 -- name: standings_listed
