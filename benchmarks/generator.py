@@ -41,16 +41,22 @@ class Stamped(Load):
             yield names[number % self.meters], b'{"read_at":"%s","energy_import_kwh":%.2f}' % (at.isoformat().encode(), shown)
 
 
+def fleet_code(meters: int) -> str:
+    """The institution of a fleet of so many meters: several are up at once, each heard by a service of its own."""
+    return f"FLEET{meters}"
+
+
 @dataclass(frozen=True, slots=True)
 class Spread(Load):
-    """One reading each of meters far apart from each other in the registry."""
+    """One reading each of meters far apart from each other in the registry of their fleet."""
 
     def published(self) -> Iterator[tuple[str, bytes]]:
         """Topic and payload of every message."""
+        institution = fleet_code(self.meters)
         payloads = (payload for _, payload in Load(self.messages, 1, self.meters, self.start).published())
         for number, payload in enumerate(islice(payloads, self.messages)):
             meter = number * STRIDE % self.meters + 1
-            yield topics.meter_reading(INSTITUTION, "electricity", meter_code(meter)), payload
+            yield topics.meter_reading(institution, "electricity", meter_code(meter)), payload
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
+import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,10 @@ from benchmarks.__main__ import parse
 from benchmarks.figures import Measure, Run, bottleneck, busy_elsewhere, ratio, typical, typical_cores
 from benchmarks.report import aligned, document, markdown, number, runs_of, scenario_rows, target_rows
 from benchmarks.scenarios import NAMES
+from benchmarks.scenarios.line import schedule
 from benchmarks.sizes import SIZES
 from benchmarks.targets import TARGETS, Target, status, verdicts
+from benchmarks.usage import cpu_seconds
 
 ROOT = Path(__file__).parents[2]
 FAST, SLOW = Measure("fast", "readings_per_s"), Measure("slow", "readings_per_s")
@@ -180,6 +185,53 @@ def test_the_city_is_run_only_when_asked_for() -> None:
 def test_sizes_grow() -> None:
     """Tiny is less than quick, quick no more than full, in everything that costs time."""
     full, quick, tiny = (SIZES[name] for name in ("full", "quick", "tiny"))
-    for name in ("messages", "copy_rows", "backlog_messages", "settle_channels", "backlog_channels", "fleet_messages"):
+    for name in ("messages", "batch_messages", "backlog_messages", "settle_channels", "backlog_channels", "fleet_messages"):
         assert getattr(tiny, name) < getattr(quick, name) < getattr(full, name)
     assert math.inf not in (full.rounds_seconds, full.backlog_seconds)
+
+
+def test_quick_compares_like_with_like() -> None:
+    """What a ratio depends on is as in the full run: depth of tables, batches, meters, rounds. It only repeats less often."""
+    full, quick = SIZES["full"], SIZES["quick"]
+    for name in ("meters", "stored_rows", "copy_rows", "settle_readings", "backlog_days", "fleet_rate"):
+        assert getattr(full, name) == getattr(quick, name)
+    assert set(quick.fleets) <= set(full.fleets)
+    rounds = [size.backlog_channels * size.backlog_days * 24 / size.backlog_hours for size in (full, quick)]
+    assert rounds[0] == rounds[1] > 20
+
+
+@pytest.mark.parametrize("size", ["full", "quick"])
+def test_both_sides_of_a_pair_run_in_turn(size: str) -> None:
+    """Each as early as the other on the whole, so that a table that grows favours none: what runs first runs second next."""
+    order = [part.name for part in schedule(set(NAMES), SIZES[size])]
+    for one, other in [("batch20", "copy"), ("single", "null"), ("copy", "copy plain"), ("copy 1 % duplicates", "copy plain")]:
+        ones, others = ([at for at, name in enumerate(order) if name == side] for side in (one, other))
+        assert len(ones) == len(others) == SIZES[size].rows >= 3
+        assert all(abs(a - b) <= 2 for a, b in zip(ones, others, strict=True))
+        assert all((a < b) != (c < d) for (a, b), (c, d) in pairwise(zip(ones, others, strict=True)))
+
+
+def test_what_runs_seldom_lies_in_the_middle_of_what_it_is_held_against() -> None:
+    """Half of single before it and half after it."""
+    order = [part.name for part in schedule({"single", "paho", "backlog"}, SIZES["quick"])]
+    assert ["single", "single", "backlog", "paho", "single"] == order
+    full = [part.name for part in schedule({"single", "paho"}, SIZES["full"])]
+    assert ["single", "single", "paho", "paho", "single", "single"] == full
+
+
+def test_what_no_target_looks_at_is_left_out_of_quick() -> None:
+    """Unless asked for by name."""
+    assert {"generator", "aiomqtt"} == parse([]).only - parse(["--size", "quick"]).only
+    assert {"aiomqtt"} == parse(["--size", "quick", "--only", "aiomqtt"]).only
+    judged = {measure.scenario for target in TARGETS if target.judged for measure in (target.of, target.over) if measure}
+    left_out = {part.name for part in schedule(set(NAMES), SIZES["full"])} - {
+        part.name for part in schedule(parse(["--size", "quick"]).only, SIZES["quick"])
+    }
+    assert set() == judged & left_out
+
+
+def test_cpu_time_is_counted_finer_than_in_ticks() -> None:
+    """Between two looks at this process's own clock, which are microseconds apart."""
+    before = time.process_time()
+    look = cpu_seconds(os.getpid())
+    assert before <= look <= time.process_time()
