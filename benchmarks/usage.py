@@ -47,9 +47,12 @@ class Account:
 
     def __init__(self, parts: Mapping[str, Callable[[], float]], *, own: str | None = None) -> None:
         """`parts` by name, each a counter of CPU seconds; `own` is the part that this process itself plays."""
-        self._parts = {**parts, **({own: time.process_time} if own else {})}
+        self._parts = {**({own: time.process_time} if own else {}), **parts}
         self._beside = 0.0 if own else 1.0  # this process counts once, as a part or beside them
-        self._started, self._before = time.monotonic(), self._now()
+        self._before = self._now()
+        if own:
+            self._before[own] = time.process_time()  # to look at the others takes milliseconds, which are not the part's
+        self._started = time.monotonic()
 
     @property
     def seconds(self) -> float:

@@ -11,7 +11,7 @@ from benchmarks.clients import consumer, generator
 from benchmarks.figures import Run
 
 
-async def drained_by_service(name: str, bench: Bench) -> Run:
+async def drained_by_service(bench: Bench) -> list[Run]:
     """The service's drain."""
     messages, identifier = bench.sizes.backlog_messages, f"backlog-{secrets.token_hex(3)}"
     async with service(bench, identifier, keep=True):
@@ -22,10 +22,10 @@ async def drained_by_service(name: str, bench: Bench) -> Run:
         account = bench.account(ingest=running.cpu_seconds)
         await running.acknowledged(int(left))
         figures = {"readings_per_s": left / account.seconds, **account.cpu_us(max(left, 1)), "rss_mib": running.rss_mib}
-        return Run(name, figures, account.cores())
+        return [Run("backlog", figures, account.cores())]
 
 
-async def drained_by_null(name: str, bench: Bench) -> Run:
+async def drained_by_null(bench: Bench) -> list[Run]:
     """The null consumer's drain."""
     messages, identifier = bench.sizes.backlog_messages, f"backlog-null-{secrets.token_hex(3)}"
     async with consumer(bench, "own", 0, identifier):
@@ -33,7 +33,7 @@ async def drained_by_null(name: str, bench: Bench) -> Run:
     await _publish(bench, messages)
     async with consumer(bench, "own", messages, identifier) as consuming:
         told = await consuming.told()
-    return Run(name, {"messages_per_s": told["drained_per_s"], "ingest_cpu_us": told["cpu_us"]})
+    return [Run("backlog null", {"messages_per_s": told["drained_per_s"], "ingest_cpu_us": told["cpu_us"]})]
 
 
 async def _publish(bench: Bench, messages: int) -> None:

@@ -1,19 +1,24 @@
 """The storage writer alone, from memory, beside plain COPY of the same kind of rows into the same table.
 
-Plain COPY is given the same rows, sorted, in the same batches: encode, COPY, commit. "copy encoded" is given bytes: all that the
-database takes from one connection. Each run has rows of its own, and its turn from line.py; known readings are those that the table
-was filled with.
+Plain COPY is given the same rows, sorted, in the same batches: encode, COPY, commit. It, the writer and a writer that meets known
+readings (of those that the table was filled with) take turns batch by batch, so that all see the same table and the same moment.
+"copy encoded" is given bytes: all that the database takes from one connection.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, TypeVar
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
 from benchmarks.bench import REGISTER, Bench
 from benchmarks.figures import Run
+from benchmarks.usage import Account
 from ingest.messages import Assessed, Message, Row
 from ingest.metering.calendar import instant
 from ingest.storage import binary
-from ingest.storage.connection import Connection, connect
+from ingest.storage.connection import connect
 from ingest.storage.queries import QUERIES
 from ingest.storage.writer import Writer
 from simulators.load import Load
@@ -26,47 +31,55 @@ T = TypeVar("T")
 Batches = list[list[Assessed]]
 
 
-async def written(name: str, bench: Bench) -> Run:
-    """The writer: messages of twenty new readings."""
-    return await _written(name, bench, _batches(_new(bench), READINGS_EACH))
+class Total:
+    """Of one scenario's batches: seconds, and CPU seconds of each part."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._seconds = 0.0
+        self._spent: Counter[str] = Counter()
+
+    def add(self, account: Account) -> None:
+        """Another batch, which has just ended."""
+        self._seconds += account.seconds
+        self._spent.update(account.spent())
+
+    def run(self, name: str, rows: int) -> Run:
+        """So many rows were written."""
+        cpu_us = {f"{part}_cpu_us": self._spent[part] / rows * 1e6 for part in ("ingest", "database")}
+        cores = {part: max(spent, 0.0) / self._seconds for part, spent in self._spent.items()}
+        return Run(name, {"rows_per_s": rows / self._seconds, **cpu_us}, cores)
 
 
-async def written_singles(name: str, bench: Bench) -> Run:
-    """The writer: messages of one new reading."""
-    return await _written(name, bench, _batches(_new(bench), 1))
-
-
-async def written_with_duplicates(name: str, bench: Bench) -> Run:
-    """The writer: every hundredth reading is known."""
+async def in_turn(bench: Bench) -> list[Run]:
+    """The writer, plain COPY, and the writer where every hundredth reading is known: a batch each, then the next of each."""
     batches, known = _batches(_new(bench), READINGS_EACH), _batches(await _known(bench), READINGS_EACH)
     for batch, other in zip(batches, known, strict=True):
         for at in range(0, len(batch), DUPLICATE_EVERY // READINGS_EACH):
             batch[at].rows[0] = other[at].rows[0]
-    return await _written(name, bench, batches)
+    async with _writer(bench) as write, _writer(bench) as write_wary, _copier(bench) as copy:
+        new = _steps("copy", write, _batches(_new(bench), READINGS_EACH))
+        plain = _steps("copy plain", lambda rows: copy(binary.readings(rows)), _sorted_rows(bench))
+        duplicates = _steps("copy 1 % duplicates", write_wary, batches)
+        return await _measured(bench, [new, plain, duplicates])
 
 
-async def written_again(name: str, bench: Bench) -> Run:
-    """The writer: every reading is known."""
-    return await _written(name, bench, _batches(await _known(bench), READINGS_EACH))
-
-
-async def copied(name: str, bench: Bench) -> Run:
-    """Plain COPY: encode, COPY, commit."""
-    connection = await connect(bench.writer)
-    try:
-        return await _measured(name, bench, _sorted_rows(bench), lambda rows: _copy(connection, binary.readings(rows)))
-    finally:
-        await connection.close()
-
-
-async def copied_encoded(name: str, bench: Bench) -> Run:
+async def encoded(bench: Bench) -> list[Run]:
     """COPY and commit of bytes that are ready."""
-    connection = await connect(bench.writer)
-    try:
-        encoded = list(map(binary.readings, _sorted_rows(bench)))
-        return await _measured(name, bench, encoded, lambda rows: _copy(connection, rows))
-    finally:
-        await connection.close()
+    async with _copier(bench) as copy:
+        return await _measured(bench, [_steps("copy encoded", copy, list(map(binary.readings, _sorted_rows(bench))))])
+
+
+async def singles(bench: Bench) -> list[Run]:
+    """The writer: messages of one new reading."""
+    async with _writer(bench) as write:
+        return await _measured(bench, [_steps("copy in singles", write, _batches(_new(bench), 1))])
+
+
+async def duplicates(bench: Bench) -> list[Run]:
+    """The writer: every reading is known."""
+    async with _writer(bench) as write:
+        return await _measured(bench, [_steps("copy all duplicates", write, _batches(await _known(bench), READINGS_EACH))])
 
 
 def _new(bench: Bench) -> Load:
@@ -91,24 +104,51 @@ def _sorted_rows(bench: Bench) -> list[list[Row]]:
     return [sorted(row for assessed in batch for row in assessed.rows) for batch in _batches(_new(bench), READINGS_EACH)]
 
 
-async def _copy(connection: Connection, encoded: bytes) -> None:
-    async with connection.cursor() as cursor, cursor.copy(QUERIES["copy_readings"]) as copying:
-        await copying.write(encoded)
-    await connection.commit()
-
-
-async def _written(name: str, bench: Bench, batches: Batches) -> Run:
+@asynccontextmanager
+async def _writer(bench: Bench) -> AsyncIterator[Callable[[list[Assessed]], Awaitable[object]]]:
     writer = Writer(bench.writer)
     await writer.probe()  # opens the connection
     try:
-        return await _measured(name, bench, batches, writer.write)
+        yield writer.write
     finally:
         await writer.close()
 
 
-async def _measured(name: str, bench: Bench, batches: Sequence[T], write: Callable[[T], Awaitable[object]]) -> Run:
-    rows = bench.sizes.copy_rows
-    account = bench.account()
-    for batch in batches:
-        await write(batch)
-    return Run(name, {"rows_per_s": rows / account.seconds, **account.cpu_us(rows)}, account.cores())
+@asynccontextmanager
+async def _copier(bench: Bench) -> AsyncIterator[Callable[[bytes], Awaitable[object]]]:
+    connection = await connect(bench.writer)
+
+    async def copy(rows: bytes) -> None:
+        async with connection.cursor() as cursor, cursor.copy(QUERIES["copy_readings"]) as copying:
+            await copying.write(rows)
+        await connection.commit()
+
+    try:
+        yield copy
+    finally:
+        await connection.close()
+
+
+class Steps(NamedTuple):
+    """A scenario's batches, each ready to be written."""
+
+    name: str
+    writes: list[Callable[[], Awaitable[object]]]
+
+
+def _steps(name: str, write: Callable[[T], Awaitable[object]], batches: Sequence[T]) -> Steps:
+    return Steps(name, [partial(write, batch) for batch in batches])
+
+
+async def _measured(bench: Bench, scenarios: Sequence[Steps]) -> list[Run]:
+    """A batch of each scenario, then the next of each, the other way round."""
+    totals = [Total() for _ in scenarios]
+    gc.freeze()  # the batches that wait are not to be looked through
+    for number, turn in enumerate(zip(*(steps.writes for steps in scenarios), strict=True)):
+        pairs = list(zip(totals, turn, strict=True))
+        for total, write in reversed(pairs) if number % 2 else pairs:
+            account = bench.account()
+            await write()
+            total.add(account)
+    gc.unfreeze()
+    return [total.run(steps.name, bench.sizes.copy_rows) for steps, total in zip(scenarios, totals, strict=True)]
