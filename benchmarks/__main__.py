@@ -36,7 +36,7 @@ async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS,
     say(f"\n{aligned(scenario_rows(runs, machine.cores()))}\n\n{aligned(target_rows(found))}")
     say("\nRead ratios and CPU time: what is (shown) is wall-clock time and decides nothing.")
     if (elsewhere := busy_elsewhere(runs)) > MUCH:
-        say(f"Other work kept {elsewhere:.1f} cores busy meanwhile: rates are too low, and their ratios uncertain.")
+        say(f"Other work kept {elsewhere:.1f} cores busy meanwhile: rates are too low, ratios and CPU time uncertain.")
     if options.json:
         about = {
             "hardware": machine.hardware(), "versions": {**machine.versions(), **servers}, "size": options.size,

@@ -6,12 +6,17 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from benchmarks.__main__ import parse
+from benchmarks.bench import Bench
 from benchmarks.figures import Measure, Run, bottleneck, busy_elsewhere, ratio, typical, typical_cores
 from benchmarks.report import aligned, document, markdown, number, runs_of, scenario_rows, target_rows
 from benchmarks.scenarios import NAMES
@@ -19,6 +24,9 @@ from benchmarks.scenarios.line import schedule
 from benchmarks.sizes import SIZES
 from benchmarks.targets import TARGETS, Target, status, verdicts
 from benchmarks.usage import cpu_seconds
+from ingest.metering.calendar import instant
+from ingest.storage.readings import CHUNK_US
+from simulators.load import Load
 
 ROOT = Path(__file__).parents[2]
 FAST, SLOW = Measure("fast", "readings_per_s"), Measure("slow", "readings_per_s")
@@ -228,6 +236,31 @@ def test_what_no_target_looks_at_is_left_out_of_quick() -> None:
         part.name for part in schedule(parse(["--size", "quick"]).only, SIZES["quick"])
     }
     assert set() == judged & left_out
+
+
+def test_no_load_repeats_another(tmp_path: Path) -> None:
+    """Whatever the fleet: a reading that was sent before is a duplicate, and costs other than a new one."""
+    for meters in (7, 1_000):
+        fleet = Bench(cast("Any", None), tmp_path, replace(SIZES["tiny"], meters=meters), print, cast("Any", None))
+        loads = [fleet.load(3 * meters), fleet.load(1), fleet.load(2, 20), fleet.load(meters)]
+        sent = [face for load in loads for face in _readings(load)]
+        assert len(sent) == len(set(sent))
+
+
+def _readings(load: Load) -> Iterator[tuple[str, str]]:
+    """Meter and instant of every reading."""
+    for topic, payload in load.published():
+        read = json.loads(payload)
+        for one in read.get("readings", [read]):
+            yield one.get("meter", topic.split("/")[3]), one["read_at"]
+
+
+def test_what_is_stored_lies_in_one_chunk(tmp_path: Path) -> None:
+    """Else half of a pair might find an empty one."""
+    bench = Bench(cast("Any", None), tmp_path, SIZES["full"], print, cast("Any", None))
+    first, last = bench.load(50_000_000), bench.load(1)
+    assert instant(first.start) // CHUNK_US == instant(last.start) // CHUNK_US
+    assert datetime.now(UTC) - first.start < timedelta(days=45)
 
 
 def test_cpu_time_is_counted_finer_than_in_ticks() -> None:
