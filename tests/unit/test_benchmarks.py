@@ -259,6 +259,7 @@ def test_what_is_stored_lies_in_one_chunk(tmp_path: Path) -> None:
     """Else half of a pair might find an empty one."""
     bench = Bench(cast("Any", None), tmp_path, SIZES["full"], print, cast("Any", None))
     first, last = bench.load(50_000_000), bench.load(1)
+    assert instant(first.start) % CHUNK_US == 0
     assert instant(first.start) // CHUNK_US == instant(last.start) // CHUNK_US
     assert datetime.now(UTC) - first.start < timedelta(days=45)
 
