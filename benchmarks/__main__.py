@@ -32,7 +32,7 @@ async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS,
         async with bench(Path(directory), SIZES[options.size], say) as prepared:
             runs = await _run(prepared, options.only, say)
             servers = await _servers(prepared)
-    found = verdicts(runs, targets)
+    found = verdicts(runs, targets, options.size)
     say(f"\n{aligned(scenario_rows(runs, machine.cores()))}\n\n{aligned(target_rows(found))}")
     say("\nRead ratios and CPU time: what is (shown) is wall-clock time and decides nothing.")
     if (elsewhere := busy_elsewhere(runs)) > MUCH:

@@ -74,7 +74,7 @@ def test_a_ratio_without_its_other_side_is_none(others: list[float]) -> None:
 )
 def test_a_limit_itself_is_still_kept(limit: float, least: bool, word: str) -> None:
     """At least, and at most."""
-    assert [word] == [found.word for found in verdicts(runs("fast", 10), [Target("t", FAST, limit, least=least)])]
+    assert [word] == [found.word for found in verdicts(runs("fast", 10), [Target("t", FAST, limit, least=least)], "full")]
 
 
 def test_only_a_missed_target_that_is_judged_ends_in_status_1() -> None:
@@ -82,9 +82,19 @@ def test_only_a_missed_target_that_is_judged_ends_in_status_1() -> None:
     missed, shown = Target("t", FAST, 11), Target("t", FAST, 11, judged=False)
     absent, met = Target("t", SLOW, 1), Target("t", FAST, 9)
     found = runs("fast", 10)
-    assert 0 == status(verdicts(found, [shown, absent, met]))
-    assert 1 == status(verdicts(found, [shown, absent, met, missed]))
-    assert ["missed (shown)", "not run", "met", "MISSED"] == [one.word for one in verdicts(found, [shown, absent, met, missed])]
+    assert 0 == status(verdicts(found, [shown, absent, met], "full"))
+    assert 1 == status(verdicts(found, [shown, absent, met, missed], "full"))
+    assert ["missed (shown)", "not run", "met", "MISSED"] == [
+        one.word for one in verdicts(found, [shown, absent, met, missed], "full")
+    ]
+
+
+def test_what_quick_cannot_tell_is_left_to_the_full_run() -> None:
+    """Shown there, with a word, and never a reason for status 1; at any other size it is."""
+    target, found = Target("t", FAST, 11, quick=False), runs("fast", 10)
+    assert 0 == status(verdicts(found, [target], "quick"))
+    assert ["missed (full run decides)"] == [one.word for one in verdicts(found, [target], "quick")]
+    assert 1 == status(verdicts(found, [target], "full"))
 
 
 def test_targets_of_wall_clock_time_are_never_judged() -> None:
@@ -151,7 +161,7 @@ def test_tables_have_a_row_a_scenario_and_a_row_a_target() -> None:
     assert ("1,234 readings", "broker", "p50_ms 5") == (rows[1][1], rows[1][-2], rows[1][-1])
     assert {len(rows[0])} == {len(row) for row in rows}
     targets = target_rows(
-        verdicts(found, [Target("fast enough", FAST, 1000), Target("never run", Measure("x", "y"), 1, least=False)])
+        verdicts(found, [Target("fast enough", FAST, 1000), Target("never run", Measure("x", "y"), 1, least=False)], "full")
     )
     assert [["fast enough", ">= 1,000", "1,234", "met"], ["never run", "<= 1", "-", "not run"]] == targets[1:]
     assert "| fast enough | >= 1,000 | 1,234 | met |" in markdown(targets).splitlines()
