@@ -9,6 +9,7 @@ report.py      JSON -> tables for docs/performance.md: `python -m benchmarks.rep
 bench.py       servers, fleets and the service for a scenario
 clients.py     the load generator and the null consumers as processes that start on a word
 generator.py   the load generator's process
+month.py       the same with a city's month
 consumer.py    a null consumer's process: the project's own session, paho or aiomqtt
 usage.py       CPU and memory of processes and of the whole machine
 machine.py     what this machine and its programs are

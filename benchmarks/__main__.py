@@ -15,7 +15,7 @@ from benchmarks import machine
 from benchmarks.bench import Bench, bench
 from benchmarks.figures import Run, busy_elsewhere
 from benchmarks.report import aligned, document, number, scenario_rows, target_rows
-from benchmarks.scenarios import EXTRA, GROUPS, NAMES
+from benchmarks.scenarios import CEILINGS, EXTRA, GROUPS, NAMES
 from benchmarks.sizes import SIZES
 from benchmarks.targets import TARGETS, Target, status, verdicts
 
@@ -32,11 +32,11 @@ async def main(arguments: Sequence[str], *, targets: Sequence[Target] = TARGETS,
         async with bench(Path(directory), SIZES[options.size], say) as prepared:
             runs = await _run(prepared, options.only, say)
             servers = await _servers(prepared)
-    found = verdicts(runs, targets)
+    found = verdicts(runs, targets, options.size)
     say(f"\n{aligned(scenario_rows(runs, machine.cores()))}\n\n{aligned(target_rows(found))}")
     say("\nRead ratios and CPU time: what is (shown) is wall-clock time and decides nothing.")
     if (elsewhere := busy_elsewhere(runs)) > MUCH:
-        say(f"Other work kept {elsewhere:.1f} cores busy meanwhile: rates are too low, and their ratios uncertain.")
+        say(f"Other work kept {elsewhere:.1f} cores busy meanwhile: rates are too low, ratios and CPU time uncertain.")
     if options.json:
         about = {
             "hardware": machine.hardware(), "versions": {**machine.versions(), **servers}, "size": options.size,
@@ -50,16 +50,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """What the command line asks for; a wrong one ends the process with what is allowed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--size", choices=sorted(SIZES), default="full", help="how much of everything; default: full")
-    parser.add_argument("--only", type=_scenarios, default=_usual(), metavar="NAME,...", help=f"some of {', '.join(NAMES)}")
+    parser.add_argument("--only", type=_scenarios, metavar="NAME,...", help=f"some of {', '.join(NAMES)}")
     parser.add_argument("--with", dest="extra", type=_scenarios, default=set(), metavar="NAME,...", help="beside the usual ones")
     parser.add_argument("--json", type=Path, help="write everything measured to this file")
     options = parser.parse_args(arguments)
-    options.only |= options.extra
+    options.only = (options.only or _usual(options.size)) | options.extra
     return options
 
 
-def _usual() -> set[str]:
-    return set(NAMES) - set(EXTRA)
+def _usual(size: str) -> set[str]:
+    return set(NAMES) - set(EXTRA) - set(CEILINGS if size == "quick" else ())
 
 
 def _scenarios(text: str) -> set[str]:

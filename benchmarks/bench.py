@@ -20,9 +20,11 @@ from pydantic import SecretStr
 
 from benchmarks.sizes import Sizes
 from benchmarks.usage import Account, cpu_seconds, rss_mib, tree_cpu_seconds
+from ingest.metering.calendar import instant, moment
 from ingest.settings import DatabaseSettings
 from ingest.stack import Stack, free_port
 from ingest.storage.bootstrap import Prepared, prepare
+from ingest.storage.readings import CHUNK_US
 from simulators.load import GATEWAY, INSTITUTION, Load
 
 READY_SECONDS: Final = 120.0
@@ -53,6 +55,19 @@ FLEET: Final = """
     )
     UPDATE metering.registry_version SET version = version + 1
 """
+REGISTER: Final = 1_000
+"""What every meter shows in the readings that are put in by SQL or by the writer alone."""
+FILL: Final = """
+    INSERT INTO metering.reading (read_at, value, received_at, channel)
+    SELECT at, %(register)s, %(first)s, channel
+    FROM generate_series(%(first)s::timestamptz, %(last)s::timestamptz, %(step)s) AS at,
+         generate_series(1, %(meters)s::int) AS channel
+"""
+
+
+def _weeks_ago() -> datetime:
+    """The beginning of a chunk four or five weeks ago: all that is stored in one benchmark lies in that chunk."""
+    return moment(instant(datetime.now(UTC) - timedelta(days=28)) // CHUNK_US * CHUNK_US)
 
 
 @dataclass(slots=True)
@@ -64,8 +79,11 @@ class Bench:
     sizes: Sizes
     say: Callable[[str], None]
     prepared: Prepared
+    institution: str = INSTITUTION
     registered: int = 0
-    _next: datetime = field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0) - timedelta(days=30))
+    filled: Load | None = None
+    """The readings that were there before anything was measured."""
+    _next: datetime = field(default_factory=_weeks_ago)
 
     @property
     def writer(self) -> DatabaseSettings:
@@ -76,9 +94,20 @@ class Bench:
         """Have so many meters registered; never fewer than before."""
         if meters > self.registered:
             first, last = self.registered + 1, meters
-            await self.execute(FLEET, {"institution": INSTITUTION, "gateway": GATEWAY, "first": first, "last": last})
+            await self.execute(FLEET, {"institution": self.institution, "gateway": GATEWAY, "first": first, "last": last})
             await self.execute("ANALYZE metering.meter, metering.meter_version, metering.channel")
             self.registered = meters
+
+    async def fill(self) -> Load:
+        """Have the fleet registered and the table as deep as where it is measured: rates fall by half while its index grows."""
+        if self.filled is None:
+            await self.register(self.sizes.meters)
+            load = self.load(self.sizes.stored_rows)
+            last = load.start + load.duration()
+            given = {"register": REGISTER, "first": load.start, "last": last, "step": load.interval, "meters": load.meters}
+            await self.execute(FILL, given)
+            self.filled = load
+        return self.filled
 
     async def execute(self, query: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Run a statement as the owner of the database; its rows, if it has any."""
@@ -125,7 +154,10 @@ async def bench(directory: Path, sizes: Sizes, say: Callable[[str], None]) -> As
         configuration.write(SERVER_EXTRA)
     with stack:
         prepared = await prepare(stack.postgres.url(), "meterwarden", directory / "passwords")
-        yield Bench(stack, directory, sizes, say, prepared)
+        try:
+            yield Bench(stack, directory, sizes, say, prepared)
+        finally:
+            stack.postgres.stop("immediate")  # its last checkpoint would write gigabytes that nobody reads
 
 
 class Service:

@@ -51,7 +51,7 @@ async def generator(bench: Bench, load: Load, kind: str = "load", *, rate: float
         "start": load.start.isoformat(),
         "rate": rate,
     }
-    async with _started("benchmarks.generator", asked) as process:
+    async with _started("benchmarks.month" if kind == "city" else "benchmarks.generator", asked) as process:
         yield process
 
 

@@ -4,26 +4,18 @@ At the end a line of JSON says how fast it was and what it could have done at mo
 """
 
 import asyncio
-import gc
-import heapq
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from operator import attrgetter
 from pathlib import Path
 
 from schemas import topics
-from simulators import charging, fleet, stream
-from simulators import run as runs
 from simulators.load import EPOCH, INSTITUTION, Load, generate, meter_code
-from simulators.month import Month
-from simulators.scenario import Scenario
 from simulators.session import Broker
 
-SEED = 1
 STRIDE = 7_919
 """A prime: readings of one meter after another would find all they need in the processor's caches."""
 
@@ -41,41 +33,34 @@ class Stamped(Load):
             yield names[number % self.meters], b'{"read_at":"%s","energy_import_kwh":%.2f}' % (at.isoformat().encode(), shown)
 
 
+def fleet_code(meters: int) -> str:
+    """The institution of a fleet of so many meters: several are up at once, each heard by a service of its own."""
+    return f"FLEET{meters}"
+
+
 @dataclass(frozen=True, slots=True)
 class Spread(Load):
-    """One reading each of meters far apart from each other in the registry."""
+    """One reading each of meters far apart from each other in the registry of their fleet."""
 
     def published(self) -> Iterator[tuple[str, bytes]]:
         """Topic and payload of every message."""
+        institution = fleet_code(self.meters)
         payloads = (payload for _, payload in Load(self.messages, 1, self.meters, self.start).published())
         for number, payload in enumerate(islice(payloads, self.messages)):
             meter = number * STRIDE % self.meters + 1
-            yield topics.meter_reading(INSTITUTION, "electricity", meter_code(meter)), payload
+            yield topics.meter_reading(institution, "electricity", meter_code(meter)), payload
 
 
-@dataclass(frozen=True, slots=True)
-class City(Load):
-    """The last closed month of a simulated city; `meters` is the number of institutions, `messages` follows from it."""
-
-    def published(self) -> Iterator[tuple[str, bytes]]:
-        """Topic and payload of every message that intake subscribes to, in the order of simulated time."""
-        run = runs.build(fleet.build(self.meters, SEED, Month.last_closed(self.start)), Scenario())
-        gc.freeze()
-        gc.set_threshold(200_000, 50, 1_000)  # millions of tuples and no cycles
-        sent = heapq.merge(stream.messages(run), charging.messages(run), key=attrgetter("send_at_s"))
-        return ((message.topic, message.payload) for message in sent if not message.topic.endswith("/status"))
+KINDS = {"load": Load, "stamped": Stamped, "spread": Spread}
 
 
-KINDS = {"load": Load, "stamped": Stamped, "spread": Spread, "city": City}
-
-
-def main() -> None:
+def main(kinds: Mapping[str, type[Load]]) -> None:
     """Publish a load when told to, and say how fast."""
     asked = json.loads(sys.argv[1])
     password = Path(asked["password_file"]).read_text(encoding="utf-8").strip()
     broker = Broker("127.0.0.1", asked["port"], "simulator", password)
     start = datetime.fromisoformat(asked["start"])
-    load = KINDS[asked["kind"]](asked["messages"], asked["readings_each"], asked["meters"], start)
+    load = kinds[asked["kind"]](asked["messages"], asked["readings_each"], asked["meters"], start)
     print("ready", flush=True)
     sys.stdin.readline()
     measured = asyncio.run(generate(load, broker, rate=asked["rate"]))
@@ -91,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(KINDS)

@@ -23,7 +23,7 @@ def document(runs: Sequence[Run], targets: Sequence[Target], about: Mapping[str,
         "targets": [
             {"target": found.target.text, "limit": found.target.limit, "at": "least" if found.target.least else "most",
              "judged": found.target.judged, "measured": found.measured, "verdict": found.word}
-            for found in verdicts(runs, targets)
+            for found in verdicts(runs, targets, about["size"])
         ],
     }  # fmt: skip
 
@@ -99,7 +99,7 @@ def main() -> None:
     print(f"{hardware['cpu']}, {hardware['cores']} cores, {hardware['memory_gib']} GiB of memory, Linux {hardware['kernel']};")
     print(f"{versions}.")
     print(f"Size `{read['size']}`, {read['started']} UTC, {read['seconds']:.0f} s in all.\n")
-    print(markdown(target_rows(verdicts(runs, TARGETS))))
+    print(markdown(target_rows(verdicts(runs, TARGETS, read["size"]))))
     print()
     print(markdown(scenario_rows(runs, hardware["cores"])))
 

@@ -1,95 +1,154 @@
 """The storage writer alone, from memory, beside plain COPY of the same kind of rows into the same table.
 
-Plain COPY is given the same rows, sorted, in the same batches: encode, COPY, commit. "copy encoded" is given bytes: all that the
-database takes from one connection. The variants run in turn, each on rows of its own, so that all of them see the table grow.
+Plain COPY is given the same rows, sorted, in the same batches: encode, COPY, commit. It, the writer and a writer that meets known
+readings (of those that the table was filled with) take turns batch by batch, so that all see the same table and the same moment.
+"copy encoded" is given bytes: all that the database takes from one connection.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
-from typing import Final, TypeVar
+import gc
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
-from benchmarks.bench import Bench
+from benchmarks.bench import REGISTER, Bench
 from benchmarks.figures import Run
+from benchmarks.usage import Account
 from ingest.messages import Assessed, Message, Row
 from ingest.metering.calendar import instant
 from ingest.storage import binary
 from ingest.storage.connection import connect
 from ingest.storage.queries import QUERIES
 from ingest.storage.writer import Writer
+from simulators.load import Load
 
 BATCH_ROWS: Final = 10_000
 READINGS_EACH: Final = 20
 DUPLICATE_EVERY: Final = 100
-REGISTER: Final = 1_000
 
 T = TypeVar("T")
 Batches = list[list[Assessed]]
 
 
-async def run(bench: Bench, _wanted: Set[str]) -> AsyncIterator[Run]:
-    """Every variant in turn."""
-    await bench.register(bench.sizes.meters)
-    for _ in range(bench.sizes.copy_repeats):
-        fresh = _batches(bench, READINGS_EACH)
-        yield await _written("copy", bench, fresh)
-        yield await _copied("copy plain", bench, _batches(bench, READINGS_EACH), encoded=False)
-        yield await _copied("copy encoded", bench, _batches(bench, READINGS_EACH), encoded=True)
-        yield await _written("copy in singles", bench, _batches(bench, 1))
-        yield await _written("copy 1 % duplicates", bench, _with_duplicates(_batches(bench, READINGS_EACH), fresh))
-        yield await _written("copy all duplicates", bench, fresh)
+class Total:
+    """Of one scenario's batches: seconds, and CPU seconds of each part."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._seconds = 0.0
+        self._spent: Counter[str] = Counter()
+
+    def add(self, account: Account) -> None:
+        """Another batch, which has just ended."""
+        self._seconds += account.seconds
+        self._spent.update(account.spent())
+
+    def run(self, name: str, rows: int) -> Run:
+        """So many rows were written."""
+        cpu_us = {f"{part}_cpu_us": self._spent[part] / rows * 1e6 for part in ("ingest", "database")}
+        cores = {part: max(spent, 0.0) / self._seconds for part, spent in self._spent.items()}
+        return Run(name, {"rows_per_s": rows / self._seconds, **cpu_us}, cores)
 
 
-def _batches(bench: Bench, each: int) -> Batches:
+async def in_turn(bench: Bench) -> list[Run]:
+    """The writer, plain COPY, and the writer where every hundredth reading is known: a batch each, then the next of each."""
+    batches, known = _batches(_new(bench), READINGS_EACH), _batches(await _known(bench), READINGS_EACH)
+    for batch, other in zip(batches, known, strict=True):
+        for at in range(0, len(batch), DUPLICATE_EVERY // READINGS_EACH):
+            batch[at].rows[0] = other[at].rows[0]
+    async with _writer(bench) as write, _writer(bench) as write_wary, _copier(bench) as copy:
+        new = _steps("copy", write, _batches(_new(bench), READINGS_EACH))
+        plain = _steps("copy plain", lambda rows: copy(binary.readings(rows)), _sorted_rows(bench))
+        duplicates = _steps("copy 1 % duplicates", write_wary, batches)
+        return await _measured(bench, [new, plain, duplicates])
+
+
+async def encoded(bench: Bench) -> list[Run]:
+    """COPY and commit of bytes that are ready."""
+    async with _copier(bench) as copy:
+        return await _measured(bench, [_steps("copy encoded", copy, list(map(binary.readings, _sorted_rows(bench))))])
+
+
+async def singles(bench: Bench) -> list[Run]:
+    """The writer: messages of one new reading."""
+    async with _writer(bench) as write:
+        return await _measured(bench, [_steps("copy in singles", write, _batches(_new(bench), 1))])
+
+
+async def duplicates(bench: Bench) -> list[Run]:
+    """The writer: every reading is known."""
+    async with _writer(bench) as write:
+        return await _measured(bench, [_steps("copy all duplicates", write, _batches(await _known(bench), READINGS_EACH))])
+
+
+def _new(bench: Bench) -> Load:
+    return bench.load(bench.sizes.copy_rows)
+
+
+async def _known(bench: Bench) -> Load:
+    filled = await bench.fill()
+    return Load(bench.sizes.copy_rows, 1, filled.meters, filled.start)
+
+
+def _batches(load: Load, each: int) -> Batches:
     """Batches of messages with `each` readings, as intake assesses them: all meters at one instant, then at the next."""
-    load = bench.load(bench.sizes.copy_rows)
     start, meters = instant(load.start), load.meters
-    rows = [
-        Row(number % meters + 1, start + number // meters * 1_000_000, REGISTER + number, start) for number in range(load.messages)
-    ]
+    rows = [Row(number % meters + 1, start + number // meters * 1_000_000, REGISTER, start) for number in range(load.messages)]
     messages = [Assessed(Message("", b"", 1, False, 1, 1, start), rows[at : at + each]) for at in range(0, len(rows), each)]
     per_batch = max(BATCH_ROWS // each, 1)
     return [messages[at : at + per_batch] for at in range(0, len(messages), per_batch)]
 
 
-def _with_duplicates(batches: Batches, stored: Batches) -> Batches:
-    """The same batches, but every hundredth reading is one that was stored before."""
-    for batch, other in zip(batches, stored, strict=True):
-        for at in range(0, len(batch), DUPLICATE_EVERY // READINGS_EACH):
-            batch[at].rows[0] = other[at].rows[0]
-    return batches
+def _sorted_rows(bench: Bench) -> list[list[Row]]:
+    return [sorted(row for assessed in batch for row in assessed.rows) for batch in _batches(_new(bench), READINGS_EACH)]
 
 
-async def _written(name: str, bench: Bench, batches: Batches) -> Run:
+@asynccontextmanager
+async def _writer(bench: Bench) -> AsyncIterator[Callable[[list[Assessed]], Awaitable[object]]]:
     writer = Writer(bench.writer)
     await writer.probe()  # opens the connection
     try:
-        return await _measured(name, bench, batches, writer.write)
+        yield writer.write
     finally:
         await writer.close()
 
 
-async def _copied(name: str, bench: Bench, batches: Batches, *, encoded: bool) -> Run:
-    rows = [sorted(row for assessed in batch for row in assessed.rows) for batch in batches]
+@asynccontextmanager
+async def _copier(bench: Bench) -> AsyncIterator[Callable[[bytes], Awaitable[object]]]:
     connection = await connect(bench.writer)
 
-    async def copy(binary_rows: bytes) -> None:
+    async def copy(rows: bytes) -> None:
         async with connection.cursor() as cursor, cursor.copy(QUERIES["copy_readings"]) as copying:
-            await copying.write(binary_rows)
+            await copying.write(rows)
         await connection.commit()
 
-    async def encode_and_copy(batch: list[Row]) -> None:
-        await copy(binary.readings(batch))
-
     try:
-        if encoded:
-            return await _measured(name, bench, list(map(binary.readings, rows)), copy)
-        return await _measured(name, bench, rows, encode_and_copy)
+        yield copy
     finally:
         await connection.close()
 
 
-async def _measured(name: str, bench: Bench, batches: Sequence[T], write: Callable[[T], Awaitable[object]]) -> Run:
-    rows = bench.sizes.copy_rows
-    account = bench.account()
-    for batch in batches:
-        await write(batch)
-    return Run(name, {"rows_per_s": rows / account.seconds, **account.cpu_us(rows)}, account.cores())
+class Steps(NamedTuple):
+    """A scenario's batches, each ready to be written."""
+
+    name: str
+    writes: list[Callable[[], Awaitable[object]]]
+
+
+def _steps(name: str, write: Callable[[T], Awaitable[object]], batches: Sequence[T]) -> Steps:
+    return Steps(name, [partial(write, batch) for batch in batches])
+
+
+async def _measured(bench: Bench, scenarios: Sequence[Steps]) -> list[Run]:
+    """A batch of each scenario, then the next of each, the other way round."""
+    totals = [Total() for _ in scenarios]
+    gc.freeze()  # the batches that wait are not to be looked through
+    for number, turn in enumerate(zip(*(steps.writes for steps in scenarios), strict=True)):
+        pairs = list(zip(totals, turn, strict=True))
+        for total, write in reversed(pairs) if number % 2 else pairs:
+            account = bench.account()
+            await write()
+            total.add(account)
+    gc.unfreeze()
+    return [total.run(steps.name, bench.sizes.copy_rows) for steps, total in zip(scenarios, totals, strict=True)]

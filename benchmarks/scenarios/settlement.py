@@ -2,7 +2,8 @@
 
 The readings are put into the database by SQL, with marks as intake writes them; then `settle_round`, the settler's own step, runs
 in this process. A round of "15 min" finds one new reading a channel, one of "1 s" what two seconds bring, in an hour that holds
-many already: all channels at some depth, and fewer at the depth of a full hour, each beside as many channels at 15 minutes.
+many already: many channels at some depth, and fewer at the depth of a full hour, each in turn with as many other channels at 15
+minutes, so that ratios are taken pair by pair.
 
 What takes longer than its budget is cut short after the round it is in, so that the whole benchmark keeps its time.
 """
@@ -12,8 +13,9 @@ from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
@@ -33,8 +35,17 @@ CHANNEL_HOURS: Final = 50_000
 """Most that a round takes, as the service's settings have it."""
 QUARTER: Final = timedelta(minutes=15)
 SECOND: Final = timedelta(seconds=1)
-ROUND: Final = 2 * SECOND
 MOST_SECONDS: Final = 300
+
+
+class Course(NamedTuple):
+    """What every round of some channels finds: `each` readings a channel, `step` apart, the first at `start`."""
+
+    name: str
+    channels: range
+    start: datetime
+    step: timedelta
+    each: int
 
 
 @dataclass(slots=True)
@@ -46,10 +57,10 @@ class Hand:
     bench: Bench
     channels: Channels = field(default_factory=Channels)
 
-    async def round(self, now: datetime) -> Account:
+    async def round(self, now: datetime, channel_hours: int = CHANNEL_HOURS) -> Account:
         """One round; its account, to be read at once."""
         account = self.bench.account()
-        await settle_round(self.settler, self.channels, now, CHANNEL_HOURS, Thresholds())
+        await settle_round(self.settler, self.channels, now, channel_hours, Thresholds())
         return account
 
     async def rest(self, now: datetime) -> None:
@@ -62,54 +73,62 @@ class Hand:
         cursor = await self.owner.execute(QUERIES["marks_waiting"])
         return int((await cursor.fetchall())[0][0])
 
-    async def rounds(self, name: str, channels: range, start: datetime, step: timedelta, each: int) -> AsyncIterator[Run]:
-        """Rounds that find so many new readings a channel, `step` apart; at least one."""
+    async def in_turn(self, one: Course, other: Course, now: datetime) -> AsyncIterator[Run]:
+        """Rounds of the one and the other; at least a pair."""
         ends = time.monotonic() + self.bench.sizes.rounds_seconds
         for number in range(self.bench.sizes.rounds):
-            first = start + number * each * step
-            until = first + each * step
-            await add_readings(self.owner, channels, first, until, step)
-            account = await self.round(until)
-            seconds = account.seconds
-            figures = {"round_s": seconds, "channels_per_s": len(channels) / seconds, **account.cpu_us(len(channels))}
-            yield Run(name, figures, account.cores())
+            for course in (other, one) if number % 2 else (one, other):
+                yield await self._round_of(course, number, now)
             if time.monotonic() > ends:
                 break
+
+    async def _round_of(self, course: Course, number: int, now: datetime) -> Run:
+        first = course.start + number * course.each * course.step
+        await add_readings(self.owner, course.channels, first, first + course.each * course.step, course.step)
+        account, channels = await self.round(now), len(course.channels)
+        seconds = account.seconds
+        figures = {"round_s": seconds, "channels_per_s": channels / seconds, **account.cpu_us(channels)}
+        return Run(course.name, figures, account.cores())
 
 
 async def run(bench: Bench, wanted: Set[str]) -> AsyncIterator[Run]:
     """The current hour, and the backlog."""
     sizes = bench.sizes
-    many = range(1, sizes.settle_channels + 1)
-    few = range(many.stop, many.stop + sizes.deep_channels)
-    waiting = range(few.stop, few.stop + sizes.backlog_channels)
+    hourly = _ranges(sizes.settle_channels, sizes.settle_channels, sizes.deep_channels, sizes.deep_channels, sizes.backlog_channels)
     midnight = datetime.now(UTC).replace(hour=16, minute=0, second=0, microsecond=0) - timedelta(days=3)  # in Shanghai
-    async with _hand(bench, waiting.stop - 1) as hand:
+    async with _hand(bench, hourly[-1].stop - 1) as hand:
         if "settle" in wanted:
-            async for one in _current_hour(hand, many, few, midnight):
+            async for one in _current_hour(hand, hourly[:-1], midnight):
                 yield one
         if "settle-backlog" in wanted:
-            yield await _backlog(hand, waiting, midnight)
+            yield await _backlog(hand, hourly[-1], midnight)
 
 
-async def _current_hour(hand: Hand, many: range, few: range, midnight: datetime) -> AsyncIterator[Run]:
-    """Yesterday by the hour, today every 15 minutes, then the 14th hour's rounds, then the 16th at a second."""
-    sizes, everybody = hand.bench.sizes, range(many.start, few.stop)
-    settled = midnight + timedelta(hours=13)
+def _ranges(*sizes: int) -> list[range]:
+    """Channels from 1 on, as many as each size says."""
+    ends = list(accumulate(sizes))
+    return [range(end - size + 1, end + 1) for size, end in zip(sizes, ends, strict=True)]
+
+
+async def _current_hour(hand: Hand, channels: list[range], midnight: datetime) -> AsyncIterator[Run]:
+    """Yesterday by the hour, today every 15 minutes, then in turn the 14th hour's rounds and those of the 16th at a second."""
+    sizes, everybody = hand.bench.sizes, range(channels[0].start, channels[-1].stop)
+    settled, hour, evening = midnight + timedelta(hours=13), midnight + timedelta(hours=16), midnight + timedelta(hours=20)
     await add_readings(hand.owner, everybody, midnight - timedelta(days=1), midnight, timedelta(hours=1), marks=ENDS)
     await hand.rest(midnight)
     await add_readings(hand.owner, everybody, midnight, settled, QUARTER, marks=ENDS)
     await hand.rest(settled)
-    async for one in hand.rounds("settle 15 min", many, settled, QUARTER, 1):
-        yield one
-    async for one in hand.rounds("settle 15 min deep", few, settled, QUARTER, 1):
-        yield one
-    hour = midnight + timedelta(hours=16)
-    for name, channels, depth in (("settle 1 s", many, sizes.settle_readings), ("settle 1 s deep", few, sizes.deep_readings)):
+    slow, fast, slow_deep, fast_deep = channels
+    for ending, depth, at_15_min, at_1_s in (
+        ("", sizes.settle_readings, slow, fast),
+        (" deep", sizes.deep_readings, slow_deep, fast_deep),
+    ):
         full = hour + depth * SECOND
-        await add_readings(hand.owner, channels, hour, full, SECOND, marks=ENDS)
-        await hand.rest(full)
-        async for one in hand.rounds(name, channels, full, SECOND, ROUND // SECOND):
+        await add_readings(hand.owner, at_1_s, hour, full, SECOND, marks=ENDS)
+        await hand.rest(evening)
+        quarters = Course(f"settle 15 min{ending}", at_15_min, settled, QUARTER, 1)
+        seconds = Course(f"settle 1 s{ending}", at_1_s, full, SECOND, 2)
+        async for one in hand.in_turn(quarters, seconds, evening):
             yield one
 
 
@@ -120,7 +139,7 @@ async def _backlog(hand: Hand, channels: range, midnight: datetime) -> Run:
     hours = waiting = len(channels) * (days // timedelta(hours=1))
     took, account = list[float](), hand.bench.account()
     while waiting and account.seconds < hand.bench.sizes.backlog_seconds:
-        took.append((await hand.round(midnight)).seconds)
+        took.append((await hand.round(midnight, hand.bench.sizes.backlog_hours)).seconds)
         waiting = await hand.waiting()
     settled = (hours - waiting) * (timedelta(hours=1) // QUARTER)
     figures = {

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.bench import bench
 from benchmarks.figures import Measure
+from benchmarks.scenarios import copy
+from benchmarks.sizes import SIZES
 from benchmarks.targets import Target
 
 REACHED = Target("reached", Measure("single", "readings_per_s"), 0)
@@ -39,3 +42,17 @@ async def test_every_scenario_runs_and_is_written_down(tmp_path: Path) -> None:
     single = next(run for run in read["runs"] if run["scenario"] == "single")
     assert single["figures"]["readings_per_s"] > 0
     assert {"broker", "database", "ingest", "generator", "elsewhere"} == set(single["cores"])
+
+
+async def test_known_readings_are_one_in_a_hundred_or_all_and_the_same(tmp_path: Path) -> None:
+    """New ones are new, and none contradicts what is stored: else something dearer than duplicates would be measured."""
+    sizes = SIZES["tiny"]
+    count = "SELECT (SELECT count(*) FROM metering.reading WHERE channel > 0), (SELECT count(*) FROM metering.conflict)"
+    async with bench(tmp_path, sizes, lambda _: None) as prepared:
+        await prepared.fill()
+        assert [(sizes.stored_rows, 0)] == await prepared.execute(count)
+        await copy.in_turn(prepared)
+        stored = sizes.stored_rows + 3 * sizes.copy_rows - sizes.copy_rows // copy.DUPLICATE_EVERY
+        assert [(stored, 0)] == await prepared.execute(count)
+        await copy.duplicates(prepared)
+        assert [(stored, 0)] == await prepared.execute(count)

@@ -2,18 +2,31 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from benchmarks.__main__ import parse
+from benchmarks.bench import Bench
 from benchmarks.figures import Measure, Run, bottleneck, busy_elsewhere, ratio, typical, typical_cores
 from benchmarks.report import aligned, document, markdown, number, runs_of, scenario_rows, target_rows
 from benchmarks.scenarios import NAMES
+from benchmarks.scenarios.line import schedule
 from benchmarks.sizes import SIZES
 from benchmarks.targets import TARGETS, Target, status, verdicts
+from benchmarks.usage import cpu_seconds
+from ingest.metering.calendar import instant
+from ingest.storage.readings import CHUNK_US
+from simulators.load import Load
 
 ROOT = Path(__file__).parents[2]
 FAST, SLOW = Measure("fast", "readings_per_s"), Measure("slow", "readings_per_s")
@@ -61,7 +74,7 @@ def test_a_ratio_without_its_other_side_is_none(others: list[float]) -> None:
 )
 def test_a_limit_itself_is_still_kept(limit: float, least: bool, word: str) -> None:
     """At least, and at most."""
-    assert [word] == [found.word for found in verdicts(runs("fast", 10), [Target("t", FAST, limit, least=least)])]
+    assert [word] == [found.word for found in verdicts(runs("fast", 10), [Target("t", FAST, limit, least=least)], "full")]
 
 
 def test_only_a_missed_target_that_is_judged_ends_in_status_1() -> None:
@@ -69,9 +82,19 @@ def test_only_a_missed_target_that_is_judged_ends_in_status_1() -> None:
     missed, shown = Target("t", FAST, 11), Target("t", FAST, 11, judged=False)
     absent, met = Target("t", SLOW, 1), Target("t", FAST, 9)
     found = runs("fast", 10)
-    assert 0 == status(verdicts(found, [shown, absent, met]))
-    assert 1 == status(verdicts(found, [shown, absent, met, missed]))
-    assert ["missed (shown)", "not run", "met", "MISSED"] == [one.word for one in verdicts(found, [shown, absent, met, missed])]
+    assert 0 == status(verdicts(found, [shown, absent, met], "full"))
+    assert 1 == status(verdicts(found, [shown, absent, met, missed], "full"))
+    assert ["missed (shown)", "not run", "met", "MISSED"] == [
+        one.word for one in verdicts(found, [shown, absent, met, missed], "full")
+    ]
+
+
+def test_what_quick_cannot_tell_is_left_to_the_full_run() -> None:
+    """Shown there, with a word, and never a reason for status 1; at any other size it is."""
+    target, found = Target("t", FAST, 11, quick=False), runs("fast", 10)
+    assert 0 == status(verdicts(found, [target], "quick"))
+    assert ["missed (full run decides)"] == [one.word for one in verdicts(found, [target], "quick")]
+    assert 1 == status(verdicts(found, [target], "full"))
 
 
 def test_targets_of_wall_clock_time_are_never_judged() -> None:
@@ -138,7 +161,7 @@ def test_tables_have_a_row_a_scenario_and_a_row_a_target() -> None:
     assert ("1,234 readings", "broker", "p50_ms 5") == (rows[1][1], rows[1][-2], rows[1][-1])
     assert {len(rows[0])} == {len(row) for row in rows}
     targets = target_rows(
-        verdicts(found, [Target("fast enough", FAST, 1000), Target("never run", Measure("x", "y"), 1, least=False)])
+        verdicts(found, [Target("fast enough", FAST, 1000), Target("never run", Measure("x", "y"), 1, least=False)], "full")
     )
     assert [["fast enough", ">= 1,000", "1,234", "met"], ["never run", "<= 1", "-", "not run"]] == targets[1:]
     assert "| fast enough | >= 1,000 | 1,234 | met |" in markdown(targets).splitlines()
@@ -180,6 +203,79 @@ def test_the_city_is_run_only_when_asked_for() -> None:
 def test_sizes_grow() -> None:
     """Tiny is less than quick, quick no more than full, in everything that costs time."""
     full, quick, tiny = (SIZES[name] for name in ("full", "quick", "tiny"))
-    for name in ("messages", "copy_rows", "backlog_messages", "settle_channels", "backlog_channels", "fleet_messages"):
+    for name in ("messages", "batch_messages", "backlog_messages", "settle_channels", "backlog_channels", "fleet_messages"):
         assert getattr(tiny, name) < getattr(quick, name) < getattr(full, name)
     assert math.inf not in (full.rounds_seconds, full.backlog_seconds)
+
+
+def test_quick_compares_like_with_like() -> None:
+    """What a ratio depends on is as in the full run: depth of tables, batches, meters, rounds. It only repeats less often."""
+    full, quick = SIZES["full"], SIZES["quick"]
+    for name in ("meters", "stored_rows", "copy_rows", "settle_readings", "backlog_days", "fleet_rate"):
+        assert getattr(full, name) == getattr(quick, name)
+    assert set(quick.fleets) <= set(full.fleets)
+    rounds = [size.backlog_channels * size.backlog_days * 24 / size.backlog_hours for size in (full, quick)]
+    assert rounds[0] == rounds[1] > 20
+
+
+@pytest.mark.parametrize("size", ["full", "quick"])
+def test_both_sides_of_a_pair_run_in_turn(size: str) -> None:
+    """Each as early as the other on the whole, so that a table that grows favours none: what runs first runs second next."""
+    order = [part.name for part in schedule(set(NAMES), SIZES[size])]
+    for one, other in [("batch20", "copy"), ("single", "null")]:
+        ones, others = ([at for at, name in enumerate(order) if name == side] for side in (one, other))
+        assert len(ones) == len(others) == SIZES[size].rows >= 3
+        assert all(abs(a - b) <= 2 for a, b in zip(ones, others, strict=True))
+        assert all((a < b) != (c < d) for (a, b), (c, d) in pairwise(zip(ones, others, strict=True)))
+
+
+def test_what_runs_seldom_lies_in_the_middle_of_what_it_is_held_against() -> None:
+    """Half of single before it and half after it."""
+    order = [part.name for part in schedule({"single", "paho", "backlog"}, SIZES["quick"])]
+    assert ["single", "single", "backlog", "paho", "single"] == order
+    full = [part.name for part in schedule({"single", "paho"}, SIZES["full"])]
+    assert ["single", "single", "paho", "paho", "single", "single"] == full
+
+
+def test_what_no_target_looks_at_is_left_out_of_quick() -> None:
+    """Unless asked for by name."""
+    assert {"generator", "aiomqtt"} == parse([]).only - parse(["--size", "quick"]).only
+    assert {"aiomqtt"} == parse(["--size", "quick", "--only", "aiomqtt"]).only
+    judged = {measure.scenario for target in TARGETS if target.judged for measure in (target.of, target.over) if measure}
+    left_out = {part.name for part in schedule(set(NAMES), SIZES["full"])} - {
+        part.name for part in schedule(parse(["--size", "quick"]).only, SIZES["quick"])
+    }
+    assert set() == judged & left_out
+
+
+def test_no_load_repeats_another(tmp_path: Path) -> None:
+    """Whatever the fleet: a reading that was sent before is a duplicate, and costs other than a new one."""
+    for meters in (7, 1_000):
+        fleet = Bench(cast("Any", None), tmp_path, replace(SIZES["tiny"], meters=meters), print, cast("Any", None))
+        loads = [fleet.load(3 * meters), fleet.load(1), fleet.load(2, 20), fleet.load(meters)]
+        sent = [face for load in loads for face in _readings(load)]
+        assert len(sent) == len(set(sent))
+
+
+def _readings(load: Load) -> Iterator[tuple[str, str]]:
+    """Meter and instant of every reading."""
+    for topic, payload in load.published():
+        read = json.loads(payload)
+        for one in read.get("readings", [read]):
+            yield one.get("meter", topic.split("/")[3]), one["read_at"]
+
+
+def test_what_is_stored_lies_in_one_chunk(tmp_path: Path) -> None:
+    """Else half of a pair might find an empty one."""
+    bench = Bench(cast("Any", None), tmp_path, SIZES["full"], print, cast("Any", None))
+    first, last = bench.load(50_000_000), bench.load(1)
+    assert instant(first.start) % CHUNK_US == 0
+    assert instant(first.start) // CHUNK_US == instant(last.start) // CHUNK_US
+    assert datetime.now(UTC) - first.start < timedelta(days=45)
+
+
+def test_cpu_time_is_counted_finer_than_in_ticks() -> None:
+    """Between two looks at this process's own clock, which are microseconds apart."""
+    before = time.process_time()
+    look = cpu_seconds(os.getpid())
+    assert before <= look <= time.process_time()
