@@ -94,7 +94,7 @@ class Statuses:
         self._metrics.states.labels("stored").inc(kept.stored)
         self._metrics.states.labels("repeated").inc(kept.repeated)
         if kept.unregistered:
-            self._unregistered_at = await registry_version(self._settings.database)
+            self._unregistered_at = kept.registry_version
         for path in sorted(kept.unregistered):
             self._metrics.states.labels("unregistered").inc()
             self._name(path, Reason.UNKNOWN_METER)
