@@ -68,7 +68,7 @@ class Rejection(Exception):  # noqa: N818 - a verdict on a message, not a fault 
 
 
 class Unavailable(Exception):  # noqa: N818 - the name is the state of the world
-    """The world's fault: nothing is discarded, the same batch is tried again."""
+    """The world's fault: nothing is discarded, the same messages are tried again."""
 
 
 class Refused(Exception):  # noqa: N818 - says what the database did

@@ -88,7 +88,7 @@ def _rows(
                 rows.append(new_row((channel, read_at, integer, received_at)))
         except Rejection as rejection:
             del rows[whole:]  # no register of a reading is stored while another one is in doubt
-            failing[position] = rejection
+            failing[position] = rejection.with_traceback(None)  # which holds this frame, and with it the message, in a circle
     return rows
 
 

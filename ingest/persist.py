@@ -1,8 +1,8 @@
 """A batch, committed whatever it takes: the message's fault and the world's are told apart.
 
-The world's faults are tried again for ever, with backoff and jitter, and nothing is discarded. An error that may be a message's own
-halves the batch down to one message; if that one still fails between two probes through the same statements that commit, it is at
-fault and is quarantined. So no message can stop the line, and no state of the world can empty it.
+The world's faults are tried again for ever, with backoff and jitter, the batch in parts, and nothing is discarded. An error that
+may be a message's own halves the batch down to one message; if that one still fails between two probes through the same statements
+that commit, it is at fault and is quarantined. So no message can stop the line, and no state of the world can empty it.
 """
 
 import asyncio
@@ -33,14 +33,15 @@ async def persist(
 ) -> list[Outcome]:
     """Commit every message of a batch, in order, and say what became of each. Returns only when all are decided."""
     outcomes: list[Outcome] = []
-    attempt = 0
+    attempt = setbacks = 0  # each setback halves what is tried: it may be more than a statement has time for
     while len(outcomes) < len(batch):
+        rest = batch[len(outcomes) :]
         try:
-            outcomes += await _halving(writer, batch[len(outcomes) :], metrics)
-            attempt = 0
+            outcomes += await _halving(writer, rest[: max(len(batch) >> setbacks, 1)], metrics)
+            attempt, setbacks = 0, max(setbacks - 1, 0)
             metrics.database_up.set(True, "intake")
         except Unavailable as error:
-            attempt += 1
+            attempt, setbacks = attempt + 1, min(setbacks + 1, len(batch).bit_length())
             metrics.database_up.set(False, "intake")
             metrics.write_failures.labels("unavailable").inc()
             seconds = delay_seconds(attempt)

@@ -114,7 +114,7 @@ class IntakeSettings(Part):
     """What intake accepts."""
 
     accept_days_back: Annotated[float, Field(gt=0, le=3650)] = 45
-    accept_minutes_ahead: Annotated[float, Field(ge=0, le=1440)] = 10
+    accept_minutes_ahead: Annotated[float, Field(ge=0, le=3650 * 1440)] = 10
     max_payload_bytes: Annotated[int, Field(ge=256)] = 256 * 1024
     registry_seconds: Seconds = 30
     """At least so often the registry's version is compared; a change is also announced by the database."""

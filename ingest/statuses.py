@@ -1,8 +1,9 @@
 """Keeps what chargers and gateways say of their state: a plain subscription to retained topics, held by whoever settles.
 
-A state is level-triggered: the broker keeps the newest one of each topic and sends it at every subscription, so nothing needs to be
-acknowledged after a commit as readings are. When the database fails, the connection is given up, and the next one begins with every
-present state; changes that came and went meanwhile are lost to the history. A state read again adds nothing.
+A state is level-triggered: the broker keeps the newest one of each topic and sends it at every subscription. What is kept is
+acknowledged, so that no more comes at once than we hold; no session outlives its connection. When the database fails, the
+connection is given up, and the next one begins with every present state; changes that came and went meanwhile are lost to the
+history. A state read again adds nothing.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Final
 
 import aiomqtt
 
-from ingest.broker.client import client
+from ingest.broker.client import acknowledge, client
 from ingest.errors import Reason, Rejection, Unavailable
 from ingest.formats.status_v1 import ConnectorState, GatewayState, decode_charger, decode_gateway
 from ingest.metrics import Metrics
@@ -26,7 +27,7 @@ from schemas.topics import STATUS_FILTERS
 log = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 10_000
-"""Messages held in memory; one beyond is dropped by the client, and its topic's state comes with the next connection."""
+"""Messages held in memory; the broker keeps the others, those of QoS 0 apart. A subscription brings one or more of each device."""
 BATCH: Final = 1_000
 MOST_NAMED: Final = 1_000
 """Devices whose first bad message is logged."""
@@ -75,6 +76,7 @@ class Statuses:
             while len(messages) and len(batch) < BATCH:
                 batch.append(await anext(messages))
             await self._keep(batch)
+            acknowledge(broker, batch)
 
     async def _keep(self, batch: list[aiomqtt.Message]) -> None:
         chargers: list[tuple[str, ConnectorState]] = []
@@ -94,7 +96,7 @@ class Statuses:
         self._metrics.states.labels("stored").inc(kept.stored)
         self._metrics.states.labels("repeated").inc(kept.repeated)
         if kept.unregistered:
-            self._unregistered_at = await registry_version(self._settings.database)
+            self._unregistered_at = kept.registry_version
         for path in sorted(kept.unregistered):
             self._metrics.states.labels("unregistered").inc()
             self._name(path, Reason.UNKNOWN_METER)

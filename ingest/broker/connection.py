@@ -8,13 +8,16 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import mqtt5
 
 from ingest.messages import Message, new_message
 
 log = logging.getLogger(__name__)
+
+LEAVE_SECONDS: Final = 1.0
+"""So long a broker may take to close after our goodbye."""
 
 Answer = TypeVar("Answer", mqtt5.ConnAckPacket, mqtt5.SubAckPacket, mqtt5.UnsubAckPacket)
 
@@ -154,6 +157,16 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._last_heard = time.monotonic()
             self._transport.resume_reading()
+
+    def leave(self, goodbye: mqtt5.DisconnectPacket) -> None:
+        """Say goodbye, and take in what still comes, for nobody, until the broker closes.
+
+        Whoever closes with something unread resets the connection, and the broker may not read the last acknowledgements.
+        """
+        self._received = lambda _: None
+        self.write(goodbye.write())
+        self.resume()
+        asyncio.get_running_loop().call_later(LEAVE_SECONDS, self.abort)
 
     def close(self) -> None:
         """Close after what is written has gone out."""

@@ -78,8 +78,7 @@ class Session:
     async def run(self) -> None:
         """Connect, receive, reconnect, until `stop`. Raises TakenOver where another client keeps our identifier."""
         attempt = 0
-        while not self._stopping.is_set():
-            await self._room.wait()
+        while await self._may_connect():
             try:
                 async with asyncio.timeout(self._settings.connect_timeout_seconds):
                     connection = await self._connect()
@@ -95,6 +94,11 @@ class Session:
             if not self._stopping.is_set():
                 attempt += 1
                 await self._pause(attempt)
+
+    async def _may_connect(self) -> bool:
+        """Wait until there is room for more; False once stopped."""
+        await self._room.wait()
+        return not self._stopping.is_set()
 
     def ack(self, batch: Iterable[Message]) -> None:
         """Acknowledge a committed batch, in the order received, in one write; only what this connection delivered."""
@@ -112,11 +116,11 @@ class Session:
         """Say that so many bytes are decided; reading goes on where it was paused."""
         self._uncommitted_bytes -= size
         self._metrics.uncommitted_bytes.set(self._uncommitted_bytes)
-        if self._connection is not None and self._uncommitted_bytes <= RESUME_SHARE * self._limit_bytes:
-            self._connection.resume()
         if self._uncommitted_bytes <= RESUME_SHARE * self._limit_bytes:
             self._room.set()
             self._metrics.reading_paused.set(0)
+            if self._connection is not None and not self._stopping.is_set():  # else a backlog would be read on until it ends
+                self._connection.resume()
 
     def stop(self) -> None:
         """Take nothing new. What was received can still be acknowledged, until `close`."""
@@ -134,8 +138,7 @@ class Session:
     def close(self, *, end: bool = False) -> None:
         """Leave in order; the broker keeps the session and its queue, unless it is to `end`."""
         if self._connection is not None and self._connection.is_open:
-            self._connection.write(mqtt5.DisconnectPacket(session_expiry_interval=0 if end else None).write())
-            self._connection.close()
+            self._connection.leave(mqtt5.DisconnectPacket(session_expiry_interval=0 if end else None))
 
     def _received(self, messages: list[Message]) -> None:
         size = total_bytes(messages)
@@ -163,6 +166,8 @@ class Session:
             ssl=tls_context(settings),
         )
         self._connection = connection
+        if self._stopping.is_set():  # while there was nothing yet for `stop` and `close` to end
+            raise Disconnected("stopped")
         connack = await connection.ask(self._connect_packet(), mqtt5.ConnAckPacket)
         if connack.reason_code != mqtt5.ConnAckReasonCode.SUCCESS:
             connection.close()

@@ -20,6 +20,8 @@ class Kept:
         """Nothing yet."""
         self.stored = self.repeated = 0
         self.unregistered: set[Path] = set()
+        self.registry_version = 0
+        """Before anybody was looked for: where it has moved since, who was not found may be there."""
 
     def add(self, stated: Sequence[Path], found: Sequence[tuple[Any, ...]]) -> None:
         """Rows of path and whether the state is new; what has no row is not registered."""
@@ -38,6 +40,8 @@ async def keep(
     """Keep the states of registered devices, in one transaction. Raises Unavailable."""
     kept = Kept()
     async with connected(settings) as connection:
+        cursor = await connection.execute(QUERIES["registry_version"])
+        kept.registry_version = (await cursor.fetchall())[0][0]
         if chargers:
             columns: dict[str, Any] = {name: [getattr(state, name) for _, state in chargers] for name in ConnectorState._fields}
             parameters = {**columns, "path": [path for path, _ in chargers], "received_at": received_at}

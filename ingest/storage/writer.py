@@ -38,6 +38,7 @@ class Writer:
         """Nothing is opened yet."""
         self._settings = settings
         self._connection: Connection | None = None
+        self._warning: str | None = None
         self._wary_batches = 0
 
     async def write(self, batch: Sequence[Assessed]) -> list[Outcome]:
@@ -73,7 +74,7 @@ class Writer:
             async with asyncio.timeout(limit):
                 connection = await self._opened()
                 result = await work(connection)
-                await connection.commit()
+                await self._commit(connection)
         except psycopg.Error as error:
             await self.close()
             if is_worlds(error):
@@ -84,9 +85,21 @@ class Writer:
             raise Unavailable(f"database: no answer within {limit} s") from error
         return result
 
+    async def _commit(self, connection: Connection) -> None:
+        """Commit. Raises Unavailable where the server warns: somebody has ended its wait for a synchronous standby."""
+        self._warning = None
+        await connection.commit()
+        if self._warning is not None:
+            raise Unavailable(f"database: committed, but: {self._warning}")
+
+    def _heard(self, notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            self._warning = notice.message_primary
+
     async def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = await connect(self._settings)
+            self._connection.add_notice_handler(self._heard)
             await self._connection.execute(QUERIES["set_up_writer"])
             await self._connection.commit()
         return self._connection

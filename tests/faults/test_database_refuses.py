@@ -12,11 +12,11 @@ from psycopg.conninfo import make_conninfo
 
 from ingest.stack import Stack, free_port
 from tests.databases import PASSWORDS, Database
-from tests.faults.conftest import Judge
+from tests.faults.conftest import Judge, register_fleet
 from tests.faults.outage import IMPATIENT, SMALL_BATCHES, receives_more, stands_still, survived
-from tests.faults.stream import Stream
+from tests.faults.stream import ELECTRICITY, Stream
 from tests.proxy import Link, Proxy, Verdict, Way
-from tests.running import eventually, running_service
+from tests.running import eventually, expected, publish, readings, running_service, stored, topic
 
 WRITER: Final = "meterwarden_writer"
 END_CONNECTIONS: Final = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{WRITER}'"
@@ -162,3 +162,21 @@ async def test_a_lock_held_longer_than_any_statement_may_last_costs_nothing(
         await holder.execute(f"LOCK TABLE metering.{table} IN ACCESS EXCLUSIVE MODE")
         await stands_still(service, times=1)
         await holder.rollback()
+
+
+SLOW: Final = """
+    CREATE FUNCTION metering.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.15); RETURN NEW; END $$;
+    CREATE TRIGGER slow BEFORE INSERT ON metering.reading FOR EACH ROW EXECUTE FUNCTION metering.slow();
+"""
+
+
+async def test_a_batch_too_slow_for_the_time_limit_is_written_in_parts(stack: Stack, database: Database, tmp_path: Path) -> None:
+    """A slow database, a short limit, a large batch: tried whole for ever, it would stop the line."""
+    code = await register_fleet(database, tmp_path)
+    await database.run(SLOW)
+    settings = {"database__statement_timeout_seconds": 2, "batch__messages": 20, "batch__age_seconds": 30}
+    async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
+        await publish(stack.mosquitto, topic(code, ELECTRICITY[0]), readings(range(20)))
+        await service.counted(stored=20, acknowledged=20)
+        assert service.log_lines("batch not committed, trying again")
+    assert expected(range(20)) == await stored(database)

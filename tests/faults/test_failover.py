@@ -4,16 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from ingest.errors import Unavailable
 from ingest.stack import Postgres, Stack, free_port
+from ingest.storage.writer import Writer
 from tests.databases import Database
 from tests.faults.conftest import Judge, register_fleet
 from tests.faults.outage import IMPATIENT, SMALL_BATCHES, is_unready, receives_more, stands_still, survived
 from tests.faults.servers import Standby, database_on, own_database, standby_of
 from tests.faults.stream import Stream
+from tests.integration.writing import said
 from tests.proxy import Proxy
 from tests.running import eventually, own_directory, running_service
 
@@ -88,3 +92,23 @@ async def test_a_primary_that_dies_loses_nothing_to_its_synchronous_standby(
             await eventually(lambda: is_unready(service), "unready")
             await asyncio.to_thread(standby.start)  # nothing to do where it follows
             await after.run("SELECT pg_promote()")
+
+
+async def test_a_commit_whose_wait_for_the_standby_somebody_ends_is_not_taken_for_one(stack: Stack, tmp_path: Path) -> None:
+    """The server says that it has committed, and warns that perhaps no standby has; written again, the batch waits again."""
+    async with replicated(stack, tmp_path) as (_, database, standby):
+        await asyncio.to_thread(standby.stop)
+        writer = Writer(database.settings)
+        writing = asyncio.create_task(writer.write([said((1, 0, 10))]))
+        await eventually(lambda: database.rows(END_WAIT), "a commit that waits, and no more")
+        with pytest.raises(Unavailable, match="canceling wait for synchronous replication"):
+            await writing
+        again = asyncio.create_task(writer.write([said((1, 0, 10))]))
+        await eventually(lambda: database.rows(WAITING), "the same batch waits again")
+        await asyncio.to_thread(standby.start)
+        assert ["duplicate"] == [outcome.message for outcome in await again]
+        await writer.close()
+
+
+WAITING: Final = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'"
+END_WAIT: Final = f"SELECT pg_cancel_backend(pid) FROM ({WAITING}) AS waiting"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -195,6 +196,65 @@ async def test_a_stopped_session_takes_nothing_new_acknowledges_what_it_has_and_
     async with running(settings) as two:
         await two.connected()
         assert [5, 6, 7, 8, 9] == numbers(await two.received(5))
+
+
+async def test_a_stopped_session_reads_no_more_of_a_backlog_while_what_it_has_is_decided(
+    settings: BrokerSettings, stack: Stack
+) -> None:
+    """Else a stop would last as long as the backlog, and end by the grace period."""
+    async with running(settings) as one:
+        await one.connected()
+        [known] = one.remembered
+    await publish_with_paho(stack.mosquitto, topic_of(settings), payloads(300))
+    async with running(settings.model_copy(update={"receive_maximum": 100}), known=known) as two:
+        had = list(await two.received(100))
+        two.session.stop()
+        two.session.ack(had)
+        two.session.release(sum(map(size_bytes, had)))
+        await publish(
+            stack.mosquitto, topic(institution_code()), payloads(20)
+        )  # by then the broker has read the PUBACKs, and sent on
+        assert list(range(100)) == numbers(two.inbox.messages)
+    async with running(settings, known=known) as three:
+        assert list(range(100, 300)) == numbers(await three.received(200))
+
+
+async def test_a_session_stopped_while_it_connects_takes_no_connection(
+    settings: BrokerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`stop` and `close` come before there is a connection to stop and close: the one that is made then is given up."""
+    connecting, stopped = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    create_connection = loop.create_connection
+
+    async def slow(*given: Any, **options: Any) -> Any:
+        connecting.set()
+        await stopped.wait()
+        return await create_connection(*given, **options)
+
+    monkeypatch.setattr(loop, "create_connection", slow)
+    async with running(settings) as one:
+        await connecting.wait()
+        one.session.stop()
+        one.session.close()
+        stopped.set()
+    assert [] == one.remembered
+    assert 0 == one.sample("broker_connected")
+
+
+async def test_a_session_that_waits_for_room_connects_no_more_once_stopped(settings: BrokerSettings, stack: Stack) -> None:
+    """Above its limit it waits before it connects again; a stop is no room."""
+    async with (
+        Proxy(stack.mosquitto.port, free_port()) as proxy,
+        running(settings.model_copy(update={"port": proxy.port}), limit=1000) as one,
+    ):
+        await one.connected()
+        await publish(stack.mosquitto, topic_of(settings), payloads(10))
+        await one.received(5)
+        await proxy.cut()
+        await eventually(lambda: not one.metrics.connected)
+        accepted = proxy.accepted
+    assert accepted == proxy.accepted
 
 
 async def test_an_inbox_of_the_service_takes_the_same_lists(settings: BrokerSettings, stack: Stack) -> None:

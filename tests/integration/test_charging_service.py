@@ -1,5 +1,6 @@
 """Charging on real servers: sessions and states of chargers arrive as rows, once, from whoever publishes them."""
 
+import asyncio
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,12 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import aiomqtt
+import psycopg
 import pytest
+from prometheus_client import CollectorRegistry
 
+from ingest import statuses
+from ingest.formats.status_v1 import ConnectorState
+from ingest.metrics import Metrics
+from ingest.settings import Settings
+from ingest.settler import utc_now
 from ingest.stack import Stack
+from ingest.storage.registry import registry_version
+from ingest.storage.statuses import keep
 from schemas import topics
 from tests.databases import Database
 from tests.integration.chargers import register
+from tests.integration.listening import settings_of
 from tests.running import Service, at, client, eventually, institution_code, publish, reading, running_service, topic
 
 SETTLED = {"settlement__enabled": True, "settlement__round_seconds": 0.1}
@@ -149,3 +160,47 @@ async def test_a_state_that_is_none_or_nobodys_stops_nobody_and_is_kept_once_reg
         await eventually(lambda: is_stored(service, "stored", 1), "kept after all")
         await publisher.publish(topics.charger_status(other, "C1"), b"", qos=1, retain=True)
     assert [(other, "charging")] == await database.rows("SELECT institution, status FROM meterwarden.charger_status")
+
+
+async def test_a_charger_registered_while_it_is_looked_for_is_looked_for_again(
+    database: Database, tmp_path: Path, code: str
+) -> None:
+    """The registry's version as of before the look is what a later one is held against: as of after it, nobody would ask again."""
+    other, state = institution_code(), ConnectorState(1, at(0), "charging", "native", "charging")
+    async with await psycopg.AsyncConnection.connect(database.superuser_url) as holding:
+        await holding.execute("""INSERT INTO metering.charger_status SELECT meter, 1, %s, 'charging', 'native', 'charging', now()
+                                 FROM metering.meter WHERE code = 'C1'""", [at(0)])  # fmt: skip
+        chargers = [(f"{code}/C1", state), (f"{other}/C1", state)]
+        looking = asyncio.create_task(keep(database.settings, chargers, [], datetime.now(UTC)))
+        await eventually(lambda: database.rows("SELECT FROM pg_locks WHERE NOT granted"), "has looked, and waits")
+        await register(database, tmp_path, code, other)
+        await holding.rollback()
+    kept = await looking
+    assert {f"{other}/C1"} == kept.unregistered
+    assert await registry_version(database.settings) > kept.registry_version
+
+
+async def test_more_retained_states_than_are_held_at_once_are_all_kept(
+    stack: Stack, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker has one of each device, and sends them all at once: it waits for those that are kept."""
+    code, names = institution_code(), [f"G{number}" for number in range(60)]
+    await register(database, tmp_path, code, gateways=names)
+    monkeypatch.setattr(statuses, "MOST_WAITING", 5)
+    monkeypatch.setattr(statuses, "BATCH", 2)
+    online = json.dumps({"status": "online", "connected_at": at(0).isoformat()})
+    metrics = Metrics(CollectorRegistry())
+    settings = Settings(broker=settings_of(stack.mosquitto, tmp_path), database=database.settings)
+    async with client(stack.mosquitto) as publisher:
+        for name in names:
+            await publisher.publish(topics.gateway_status(code, name), online, qos=1, retain=True)
+        keeping = asyncio.create_task(statuses.Statuses(settings, metrics, utc_now).run())
+        try:
+            stored = {"outcome": "stored"}
+            await eventually(lambda: metrics.registry.get_sample_value("meterwarden_device_states_total", stored) == 60)
+        finally:
+            keeping.cancel()
+            await asyncio.wait({keeping})
+            for name in names:
+                await publisher.publish(topics.gateway_status(code, name), b"", qos=1, retain=True)
+    assert [(60,)] == await database.rows("SELECT count(*) FROM metering.gateway_status")

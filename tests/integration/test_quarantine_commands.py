@@ -263,6 +263,16 @@ async def test_a_wider_accept_window_for_one_replay_takes_what_was_too_old(datab
     assert {received - timedelta(days=50): 1000} == await stored(database)
 
 
+async def test_a_wider_accept_window_for_one_replay_takes_what_came_while_our_clock_was_behind(
+    database: Database, run: Run, code: str
+) -> None:
+    """A machine that wakes up years behind rejects all as from the future; that it came then stays wrong, and costs no reading."""
+    await reject(database, (topic(code), reading(0)), received_at=RECENT - timedelta(days=3000))
+    assert "still rejected: 1 (time_in_future 1)" in done(run("replay"))
+    assert "resolved: 1; still rejected: 0\n" == done(run("replay", METERWARDEN_INTAKE__ACCEPT_MINUTES_AHEAD=3650 * 1440))
+    assert {at(0): 1000} == await stored(database)
+
+
 async def test_a_row_in_another_workers_hands_is_skipped_not_waited_for(
     database: Database, run: Run, code: str, tmp_path: Path
 ) -> None:

@@ -186,6 +186,27 @@ async def test_sigterm_under_load_acknowledges_all_it_has_committed(
     assert expected(range(number)) == await stored(database)
 
 
+async def test_sigterm_in_a_backlog_leaves_the_rest_with_the_broker_and_acknowledges_all_it_has_committed(
+    stack: Stack, database: Database, tmp_path: Path, code: str
+) -> None:
+    """A stop does not last as long as the backlog; and what the broker sends meanwhile costs none of the acknowledgements."""
+    number = 4000
+    settings = {"batch__messages": 100, "broker__receive_maximum": 500}
+    async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
+        assert 0 == await service.terminate()
+        padded = [payload.ljust(2000) for payload in readings(range(number))]
+        await publish_with_paho(stack.mosquitto, topic(code), padded)
+        await service.start()
+        await eventually(lambda: has_received(service, 1))
+        assert 0 == await service.terminate()
+        committed = len(await stored(database))
+        assert committed < number
+        await service.start()
+        metrics = await service.counted(stored=number - committed)
+    assert 0 == metrics['messages_total{outcome="duplicate"}']
+    assert expected(range(number)) == await stored(database)
+
+
 async def has_received(service: Service, number: int) -> bool:
     return await received(service) >= number
 

@@ -231,3 +231,15 @@ async def test_a_batch_that_is_there_already_is_committed_as_if_it_were_new(writ
         return number is not None
 
     assert await writer.in_transaction(again)
+
+
+@pytest.mark.parametrize(("chosen", "used"), [("off", "on"), ("on", "on"), ("remote_apply", "remote_apply"), ("local", "local")])
+async def test_a_commit_is_on_disk_however_the_server_is_tuned(database: Database, writer: Writer, chosen: str, used: str) -> None:
+    """`synchronous_commit = off` answers a commit before it is on disk: an acknowledgement would promise too much."""
+    await database.run(f"ALTER DATABASE {database.name} SET synchronous_commit = '{chosen}'")
+
+    async def shown(connection: Connection) -> str:
+        ((setting,),) = await (await connection.execute("SHOW synchronous_commit")).fetchall()
+        return str(setting)
+
+    assert used == await writer.in_transaction(shown)

@@ -24,6 +24,8 @@ class FakeWriter:
 
     poison: set[int]
     world: Iterator[str]
+    most: int = 2**30
+    """Messages that a transaction has time for."""
     committed: list[Assessed] = field(default_factory=list)
     transactions: int = 0
     probes: int = 0
@@ -32,6 +34,8 @@ class FakeWriter:
         """As the real one: all or nothing. What is rejected goes to quarantine, which takes anything."""
         assert batch, "an empty transaction"
         self._step()
+        if len(batch) > self.most:
+            raise Unavailable("57014: canceling statement due to statement timeout")
         if any(one.rejected is None and one.message.packet_id in self.poison for one in batch):
             raise Refused("22023: poison")
         self.committed += batch
@@ -108,6 +112,23 @@ async def test_an_absent_database_is_tried_again_for_ever_with_growing_pauses_an
     assert max(waits.seconds[:3]) <= 1.6
     assert bool(counts.database_up)
     assert 100 == counts.registry.get_sample_value("meterwarden_write_failures_total", {"kind": "unavailable"})
+
+
+@pytest.mark.parametrize("most", [1, 3, 100, 999])
+async def test_a_batch_too_large_for_the_time_a_statement_has_is_written_in_parts(most: int) -> None:
+    """Tried whole for ever it would never be acknowledged, and nothing behind it either."""
+    writer, batch = writer_of(), batch_of(1000)
+    writer.most = most
+    outcomes, _, _ = await persisted(writer, batch)
+    assert batch == writer.committed
+    assert list(range(1000)) == [outcome.stored for outcome in outcomes]
+
+
+async def test_after_an_outage_a_batch_is_written_in_few_parts() -> None:
+    """However long it was: twice as many messages each time."""
+    writer = writer_of(world=[AWAY] * 100)
+    await persisted(writer, batch_of(5000))
+    assert writer.transactions - 100 < 20
 
 
 async def test_readiness_falls_while_the_database_is_away() -> None:

@@ -12,6 +12,8 @@ SELECT pid,
        set_config('tcp_keepalives_interval', '5', false),
        set_config('tcp_keepalives_count', '3', false),
        set_config('tcp_user_timeout', '30s', false),
+       -- switched off for a whole server, as many advise for fast inserts, a crash would lose what has been acknowledged
+       set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), false),
        -- a round that rewrites hours in the columnstore unpacks them: beyond 100,000 rows it would be refused, again and again
        set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', false)
 FROM pg_stat_activity
