@@ -13,9 +13,10 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
 from ingest.commands.progress import json_option, step
+from ingest.settings import connection_string
 from ingest.storage.bootstrap import prepare
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
-from ingest.words import both, words
+from ingest.words import both, translated, words
 
 PASSWORD_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 FILE_HELP: Final = both("file with its password, so that the URL need not hold it", "存放其密码的文件,地址中即可不写密码")
@@ -122,5 +123,9 @@ def bootstrap(superuser_url: str, superuser_password_file: Path | None, database
 
 
 def with_password(url: str, file: Path | None) -> str:
-    """The connection string, with the password in the file."""
+    """The connection string, with the password in the file. Ends the command where it is none, without repeating it."""
+    try:
+        connection_string(url)
+    except ValueError as error:
+        raise click.ClickException(translated(str(error))) from error
     return url if file is None else make_conninfo(url, password=file.read_text(encoding="utf-8").strip())

@@ -54,8 +54,9 @@ async def test_a_database_that_does_not_exist(filled: Database, stack: Stack, tm
 @pytest.mark.parametrize("url", ["mysql:hunter2@db", "postgresql://u:hunter2@[db", "user=u password='hunter2"])
 async def test_a_url_that_is_none_is_not_repeated(url: str, filled: Database, stack: Stack, tmp_path: Path) -> None:
     """The driver's own words would repeat it, password included."""
-    found = await failure(environment(filled, stack.mosquitto, tmp_path, database__url=url), "database.connect")
+    found = await failure(environment(filled, stack.mosquitto, tmp_path, database__url=url), "settings")
 
+    assert "METERWARDEN_DATABASE__URL: not a connection string" in found["found"]
     assert "hunter2" not in json.dumps(found)
 
 

@@ -134,6 +134,21 @@ def test_errors_in_both_languages(arguments: list[str], english: str, chinese: s
     assert other.stderr.splitlines()[-1].startswith(("错误: ", " "))
 
 
+@pytest.mark.parametrize("url", ["mysql://u:hunter2@db", "postgres:/u:hunter2@db", "postgresql://u:hunter2@[db"])
+@pytest.mark.parametrize("arguments", [["migrate", "--url"], ["storage", "--url"], ["bootstrap", "--superuser-url"],
+                                       ["simulate", "verify", "--ledger", "x", "--database-url"]])  # fmt: skip
+def test_a_connection_string_that_cannot_be_read_is_not_repeated(arguments: list[str], url: str) -> None:
+    """The driver's own words would repeat it, password included."""
+    for language, said in (
+        ("en", "not a connection string; write it as postgresql://"),
+        ("zh", "不是连接字符串,请写作 postgresql://"),
+    ):
+        result = CliRunner().invoke(main, ["--lang", language, *arguments, url])
+        assert result.exit_code != 0
+        assert said in result.stderr
+        assert "hunter2" not in result.output
+
+
 @pytest.mark.parametrize("arguments", [["--lang", "zh"], ["--lang=zh"]])
 def test_lang_may_be_written_either_way(arguments: list[str]) -> None:
     """Before the command."""
