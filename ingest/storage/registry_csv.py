@@ -48,12 +48,16 @@ def _read(path: Path, model: type[Line], name: str, mistakes: list[str]) -> list
         return []
     lines = []
     try:
-        rows = list(_rows(path))
+        columns, rows = _table(path)
     except UnicodeDecodeError:
         mistakes.append(f"{path}: not UTF-8; save it as UTF-8 (a spreadsheet offers 'CSV UTF-8')")
         return []
     except csv.Error as error:
         mistakes.append(f"{path}: {error}; open it in a spreadsheet and save it again as CSV")
+        return []
+    faults = list(_header_faults(columns, model))
+    if faults:
+        mistakes += [f"{path.name}:1: {fault}" for fault in faults]
         return []
     for number, values in rows:
         if None in values:
@@ -66,20 +70,41 @@ def _read(path: Path, model: type[Line], name: str, mistakes: list[str]) -> list
     return lines
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str | None, Any]]]:
-    """The lines of a file under their column names, each with the number of the file's line it ends in."""
+def _table(path: Path) -> tuple[list[str], list[tuple[int, dict[str | None, Any]]]]:
+    """The header, and the lines under its names, each with the number of the file's line it ends in; lines of blanks left out."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         columns = list(reader.fieldnames or ())
         if len(set(columns)) < len(columns) or "line_number" in columns:
             raise csv.Error("a column stands twice in the header, or is called line_number")
-        for values in reader:
-            yield reader.line_num, dict(values)
+        return columns, [(reader.line_num, dict(values)) for values in reader if not _is_blank(values)]
+
+
+def _is_blank(values: dict[str | Any, Any]) -> bool:
+    """Nothing but commas, as spreadsheets write below a table."""
+    fields = [field for value in values.values() for field in (value if isinstance(value, list) else [value])]
+    return not any((field or "").strip() for field in fields)
+
+
+def _header_faults(columns: Sequence[str], model: type[Line]) -> Iterator[str]:
+    """Columns that are missing or strange, once a file and not once a line."""
+    if len(columns) == 1 and (separator := next((sign for sign in ";\t" if sign in columns[0]), None)):
+        yield f"fields are parted by {separator!r}; save it as CSV with commas"
+        return
+    fields = {field.alias or name: field for name, field in model.model_fields.items() if name not in Line.model_fields}
+    for name, field in fields.items():
+        if field.is_required() and name not in columns:
+            yield f"{name}: this column is missing; docs/registry.md names them all"
+    for name in columns:
+        if name and name not in fields:
+            yield f"{name}: there is no such column; correct its name, or leave it out"
 
 
 def _words(detail: Any) -> str:
     column = ".".join(str(part) for part in detail["loc"][:1]).removesuffix("_")
     message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing":  # what was found is the whole line
+        return f"{column}: {message}"
     return f"{column}: {message} (found {detail['input']!r})" if column else message
 
 
