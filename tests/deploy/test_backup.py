@@ -82,11 +82,24 @@ async def test_a_restored_database_is_the_one_that_was_backed_up_and_works(
 
 
 def test_a_backup_that_failed_is_not_taken_for_one(stack: Stack, tmp_path: Path) -> None:
-    """No database of that name: an error, and nothing that restore would accept."""
-    assert script(stack, "backup", tmp_path / "backup", "not_there").returncode != 0
-    refused = script(stack, "restore", tmp_path / "backup", "not_there")
+    """No database of that name: an error, and nothing that restore would accept or that stands in the way of the next try."""
+    failed = script(stack, "backup", tmp_path / "backups" / "today", "not_there")
+    assert failed.returncode != 0
+    assert failed.stderr.endswith("no backup was made\n")
+    assert not (tmp_path / "backups" / "today").exists()
+    refused = script(stack, "restore", tmp_path / "backups" / "today", "not_there")
     assert refused.returncode == 1
     assert "holds no database.dump" in refused.stderr
+
+
+async def test_a_restore_that_failed_says_what_to_remove(stack: Stack, database: Database, again: Database, tmp_path: Path) -> None:
+    """A dump cut short, as on a full disk: what is there of the database must go before the next try."""
+    assert script(stack, "backup", tmp_path / "backups" / "today", database.name).returncode == 0
+    dump = tmp_path / "backups" / "today" / "database.dump"
+    os.truncate(dump, dump.stat().st_size // 2)
+    failed = script(stack, "restore", tmp_path / "backups" / "today", again.name)
+    assert failed.returncode != 0
+    assert failed.stderr.endswith(f'not restored: DROP DATABASE "{again.name}" before the next try\n')
 
 
 async def test_a_restore_touches_no_database_that_is_there(stack: Stack, database: Database, tmp_path: Path) -> None:
