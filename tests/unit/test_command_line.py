@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +149,19 @@ def test_a_connection_string_that_cannot_be_read_is_not_repeated(arguments: list
         assert result.exit_code != 0
         assert said in result.stderr
         assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "Error: cannot write: No space left"), ("zh", "错误: 无法写入: No space left")])
+@pytest.mark.parametrize("arguments", [["config", "show"], ["config", "show", "--json"], ["--help"]], ids=" ".join)
+def test_a_full_disk_under_the_output_is_said_in_a_line(arguments: list[str], lang: str, said: str) -> None:
+    """A report sent into a file: what happened, what to do, and nothing more from the interpreter as it ends."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([sys.executable, "-m", "ingest", "--lang", lang, *arguments],
+                               stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)  # fmt: skip
+
+    assert 1 == ended.returncode
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(said)
 
 
 @pytest.mark.parametrize("arguments", [["--lang", "zh"], ["--lang=zh"]])
