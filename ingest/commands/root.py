@@ -81,7 +81,7 @@ class Root(click.Group):
                     raise
                 said = words("cannot write: {}; make room, then run it again", "无法写入: {};请腾出空间后重新执行")
                 click.echo(f"{words('Error', '错误')}: {said.format(error.strerror)}", err=True)
-                sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # nothing is left to write at the end
+                sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - nothing is left to write at the end
                 sys.exit(1)
             except click.Abort:
                 click.echo(words("Aborted!", "已中止!"), err=True)
