@@ -46,6 +46,9 @@ locks, until the next connection ends it."""
 WORLDS_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 """SQLSTATE classes that never speak of one message: connection, transaction state, rollback, resources, operator, system."""
 
+OTHER_STRUCTURE: Final = frozenset({"3F000", "42P01", "42703", "42883"})
+"""No such schema, table, column, function."""
+
 
 def conninfo(settings: DatabaseSettings) -> str:
     """The connection string, the password read anew (it may have been rotated).
@@ -122,9 +125,10 @@ def is_worlds(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate[:2] in WORLDS_CLASSES
 
 
-def unavailable(error: BaseException) -> Unavailable:
-    """An error of the world, in one line."""
-    return Unavailable(f"database: {_first_line(error)}")
+def unavailable(error: psycopg.Error) -> Unavailable:
+    """An error of the world, in one line; where the structure is another than this version's, with what tells."""
+    advice = "; `meterwarden check` tells whether a migration is missing" if error.sqlstate in OTHER_STRUCTURE else ""
+    return Unavailable(f"database: {_first_line(error)}{advice}")
 
 
 def _first_line(error: BaseException) -> str:
