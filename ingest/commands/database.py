@@ -97,7 +97,10 @@ async def _migrate(url: str, *, check: bool) -> list[str]:
     type=click.Path(path_type=Path),
     default=Path("passwords"),
     show_default=True,
-    help=both("directory to keep them in, files 0600", "存放密码的目录,文件权限 0600"),
+    help=both(
+        "directory to keep them in, files 0600; run again with another one, the roles get new passwords",
+        "存放密码的目录,文件权限 0600;再次执行时若换了目录,各角色的密码随之更换",
+    ),
 )
 @json_option  # fmt: skip
 def bootstrap(superuser_url: str, superuser_password_file: Path | None, database: str, passwords: Path, json_wanted: bool) -> None:
