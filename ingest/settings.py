@@ -10,9 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest.metering.calendar import HOUR_US
@@ -65,15 +63,6 @@ class BrokerSettings(Part):
         return self
 
 
-def connection_string(url: str) -> str:
-    """The string as it is. Raises ValueError where libpq cannot read it, whose own words would repeat it, password included."""
-    try:
-        conninfo_to_dict(url)
-    except ProgrammingError:
-        raise ValueError("not a connection string; write it as postgresql://USER@HOST:PORT/DATABASE") from None
-    return url
-
-
 class DatabaseSettings(Part):
     """TimescaleDB, as the writer."""
 
@@ -88,13 +77,6 @@ class DatabaseSettings(Part):
     """Our certificate, for a server that asks for one (mutual TLS)."""
     tls_key_file: Path | None = None
     """Its key, where that is not in the same file; readable by its owner only."""
-
-    @field_validator("url")
-    @classmethod
-    def the_url_can_be_read(cls, url: SecretStr) -> SecretStr:
-        """Waiting would not mend it, and every attempt would log it."""
-        connection_string(url.get_secret_value())
-        return url
 
     @model_validator(mode="after")
     def a_certificate_means_tls(self) -> Self:

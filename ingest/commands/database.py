@@ -13,8 +13,8 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
 from ingest.commands.progress import json_option, step
-from ingest.settings import connection_string
 from ingest.storage.bootstrap import PasswordsElsewhere, prepare
+from ingest.storage.connection import connection_string
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
 from ingest.words import both, translated, words
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.abc import RV, PQGen
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ingest.errors import Unavailable
 from ingest.settings import DatabaseSettings
@@ -48,6 +48,15 @@ WORLDS_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 
 OTHER_STRUCTURE: Final = frozenset({"3F000", "42P01", "42703", "42883"})
 """No such schema, table, column, function."""
+
+
+def connection_string(url: str) -> str:
+    """The string as it is. Raises ValueError where libpq cannot read it, whose own words would repeat it, password included."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ValueError("not a connection string; write it as postgresql://USER@HOST:PORT/DATABASE") from None
+    return url
 
 
 def conninfo(settings: DatabaseSettings) -> str:

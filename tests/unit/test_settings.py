@@ -160,20 +160,12 @@ def test_secrets_are_not_shown(environment: Environment) -> None:
         {"DATABASE": f'{{"url": {{"password": "{SECRET}"}}}}'},
         {"BROKER__PASSWORD": SECRET},
         {"BROKER__PORT": SECRET},
-        {"DATABASE__URL": f"mysql:{SECRET}@db"},
     ],
     ids=str,
 )
 def test_secrets_are_not_shown_when_something_is_wrong_either(environment: Environment, wrong: dict[str, str]) -> None:
     """A secret written into the wrong place does not end up in the log that says so."""
-    environment(
-        **(
-            {}
-            if {"DATABASE", "DATABASE__URL"} & wrong.keys()
-            else {"DATABASE__URL": f"postgresql://meterwarden:{SECRET}@db/meterwarden"}
-        ),
-        **wrong,
-    )
+    environment(**({} if "DATABASE" in wrong else {"DATABASE__URL": f"postgresql://meterwarden:{SECRET}@db/meterwarden"}), **wrong)
     with pytest.raises(ValidationError) as error:
         Settings()
 
@@ -201,6 +193,14 @@ def test_a_secret_that_is_no_json_is_not_shown(environment: Environment) -> None
     environment(DATABASE=f"postgresql://meterwarden:{SECRET}@db/meterwarden")
 
     assert SECRET not in "".join(_refusal())
+
+
+@pytest.mark.parametrize("url", [f"mysql:{SECRET}@db", f"postgresql://u:{SECRET}@[db", f"password='{SECRET}"])
+def test_a_connection_string_that_is_none_is_refused_and_not_shown(environment: Environment, url: str) -> None:
+    """Before anything is started: the driver would repeat it at every attempt, and the log with it."""
+    environment(DATABASE__URL=url)
+
+    assert ["METERWARDEN_DATABASE__URL: not a connection string; write it as postgresql://USER@HOST:PORT/DATABASE"] == _refusal()
 
 
 @pytest.mark.parametrize(
