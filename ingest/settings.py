@@ -259,15 +259,26 @@ def unknown_names(environment: Mapping[str, str]) -> list[str]:
     Names without `__` belong to other parts of the project too (the embedded stack, the simulator): only near misses are named.
     """
     lines = []
-    for name in sorted(environment):
+    with_one = _with_one_underscore()
+    for name, text in sorted(environment.items()):
         group, nested, _ = name.upper().removeprefix("METERWARDEN_").lower().partition("__")
         if not name.upper().startswith("METERWARDEN_") or group in Settings.model_fields:
             continue
         close = difflib.get_close_matches(group, Settings.model_fields, n=1, cutoff=0.6 if nested else 0.85)
-        if nested or close:
-            meant = f"; did you mean METERWARDEN_{close[0].upper()}{nested}?" if close else ""
-            lines.append(f"{name}: there is no such setting{meant}")
+        meant = f"METERWARDEN_{close[0].upper()}{nested}" if close else ""
+        if not text.startswith(("tcp://", "udp://")):  # as Kubernetes sets it for a service called meterwarden-broker
+            meant = with_one.get(name.upper(), meant)
+        if nested or meant:
+            lines.append(f"{name}: there is no such setting{f'; did you mean {meant}?' if meant else ''}")
     return lines
+
+
+def _with_one_underscore() -> dict[str, str]:
+    """Every setting of a part by the name that is written most often by mistake: METERWARDEN_BROKER_HOST."""
+    parts = {part: field.annotation for part, field in Settings.model_fields.items()}
+    names = [f"METERWARDEN_{part}__{name}".upper() for part, model in parts.items()
+             if isinstance(model, type) and issubclass(model, BaseModel) for name in model.model_fields]  # fmt: skip
+    return {name.replace("__", "_"): name for name in names}
 
 
 def no_json(environment: Mapping[str, str]) -> list[str]:
@@ -287,5 +298,6 @@ def wrong_settings(error: ValidationError) -> str:
     lines = []
     for detail in error.errors(include_url=False, include_input=False):
         name = "METERWARDEN_" + "__".join(str(part) for part in detail["loc"]).upper()
-        lines.append(f"{name.rstrip('_')}: {detail['msg']}" if detail["loc"] else detail["msg"].removeprefix("Value error, "))
+        message = detail["msg"].removeprefix("Value error, ")
+        lines.append(f"{name.rstrip('_')}: {message}" if detail["loc"] else message)
     return "\n".join(lines)

@@ -56,9 +56,10 @@ class Setbacks:
 async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clock: Clock = utc_now) -> None:
     """Settle until cancelled; a fault ends the round, never the settler."""
     setbacks = Setbacks()
+    statuses = Statuses(settings, metrics, clock)  # one for all attempts: it knows which devices it has named in the log
     while True:
         try:
-            await apart(_settle_while_connected(settings, setbacks, metrics, announcer, clock))
+            await apart(_settle_while_connected(settings, setbacks, metrics, announcer, statuses, clock))
         except* Unavailable as errors:
             setbacks.count += 1
             metrics.rounds.labels("failed").inc()
@@ -70,7 +71,7 @@ async def settle(settings: Settings, metrics: Metrics, announcer: Announcer, clo
 
 
 async def _settle_while_connected(
-    settings: Settings, setbacks: Setbacks, metrics: Metrics, announcer: Announcer, clock: Clock
+    settings: Settings, setbacks: Setbacks, metrics: Metrics, announcer: Announcer, statuses: Statuses, clock: Clock
 ) -> None:
     """Wait for the lock, then settle, say what is settled and keep states, until one of them raises Unavailable."""
     async with connected(settings.database) as connection:
@@ -78,7 +79,7 @@ async def _settle_while_connected(
         await _wait_for_lock(connection, settings.settlement.round_seconds)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(announcer.run(), name="meterwarden.announcer")
-            tasks.create_task(Statuses(settings, metrics, clock).run(), name="meterwarden.statuses")
+            tasks.create_task(statuses.run(), name="meterwarden.statuses")
             tasks.create_task(watch_devices(settings, metrics, clock), name="meterwarden.devices")
             tasks.create_task(watch_storage(settings, metrics, clock), name="meterwarden.overdue")
             rounds = _rounds(connection, settings, setbacks, metrics, announcer, clock)

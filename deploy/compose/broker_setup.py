@@ -66,8 +66,12 @@ def add(at: Places, codes: Sequence[str]) -> dict[str, str]:
     refused = [code for code in codes if not CODE.fullmatch(code) or code in RESERVED]
     if refused:
         raise ValueError(f"{', '.join(map(repr, refused))}: no code for an institution (docs/broker.md)")
+    users = passwords(at)
+    there = [code for code in codes if code in users]
+    if there:  # another password would shut out the gateways that have the first
+        raise ValueError(f"{', '.join(map(repr, there))}: there already; for a new password remove it first")
     given = {code: secrets.token_urlsafe(PASSWORD_BYTES) for code in codes}
-    write_passwords(at, passwords(at) | {code: hashed(password) for code, password in given.items()})
+    write_passwords(at, users | {code: hashed(password) for code, password in given.items()})
     return given
 
 

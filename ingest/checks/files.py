@@ -11,6 +11,10 @@ from ingest.tls import tls_context
 
 OPEN_TO_ALL: Final = stat.S_IROTH | stat.S_IWOTH | stat.S_IWGRP
 """A group may read: that is how orchestrators hand secrets over."""
+OPEN_TO_CHANGE: Final = stat.S_IWOTH | stat.S_IWGRP
+CONTAINERS: Final = Path("/run/secrets")
+"""Where engines mount secrets, with the mode that the file has outside. Whoever else is in the container may read them; closed to
+others outside, they would be closed to the container's user (deploy/compose/secrets)."""
 
 
 def check_files(settings: Settings) -> Iterator[Result]:
@@ -38,7 +42,7 @@ def _secret(name: str, path: Path) -> Result:
         return failed(check, found, Text("create the file, or let the service's user read it", "请创建该文件,或允许服务的用户读取"))
     if not content.strip():
         return failed(check, Text(f"{path} is empty", f"{path} 为空"), Text("write the secret into it", "请写入密码或密钥"))
-    if mode & OPEN_TO_ALL:
+    if mode & (OPEN_TO_CHANGE if path.is_relative_to(CONTAINERS) else OPEN_TO_ALL):
         found = Text(f"{path} has mode {stat.S_IMODE(mode):04o}: others may read or change it",
                      f"{path} 的权限为 {stat.S_IMODE(mode):04o}: 他人可读或可改")  # fmt: skip
         return warning(check, found, Text(f"chmod 0600 {path}", f"请执行 chmod 0600 {path}"))

@@ -7,6 +7,10 @@ REGISTRY: Final[dict[str, str]] = {
     "sheet {sheet}, row {line}: {said}": "工作表 {sheet} 第 {line} 行: {said}",
     "{said} (some of it is only in the database: add it to the files)": "{said}(部分内容仅在数据库中,请补入文件)",
     "{column}: {said} (found {found})": "{column}: {said}(现为 {found})",
+    "{column}: Field required": "{column}: 缺少此项",
+    "{column}: this column is missing; docs/registry.md names them all": "{column}: 缺少此列,全部列见 docs/registry.md",
+    "{column}: there is no such column; correct its name, or leave it out": "{column}: 没有这一列,请改正列名或删去",
+    "fields are parted by {sign}; save it as CSV with commas": "字段以 {sign} 分隔,请另存为以逗号分隔的 CSV",
     "{path}: missing; write it with the columns in docs/registry.md": "{path}: 缺少此文件,请按 docs/registry.md 的列编写",
     "{path}: not UTF-8; save it as UTF-8 (a spreadsheet offers 'CSV UTF-8')":
         "{path}: 不是 UTF-8,请另存为 UTF-8(电子表格中选“CSV UTF-8”)",

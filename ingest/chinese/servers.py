@@ -4,6 +4,8 @@ from typing import Final
 
 SERVERS: Final[dict[str, str]] = {
     "database: no answer within {seconds} s": "数据库: {seconds} 秒内无应答",
+    "database: {said}; `meterwarden check` tells whether a migration is missing":
+        "数据库: {said};是否缺少迁移,请用 `meterwarden check` 检查",
     "database: {said}": "数据库: {said}",
     "database refuses every message: {said}": "数据库拒绝全部消息: {said}",
     "migration {name} was edited after it was applied; restore its file": "迁移 {name} 在执行后被修改,请恢复原文件",

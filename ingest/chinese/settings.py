@@ -7,7 +7,6 @@ SETTINGS: Final[dict[str, str]] = {
     "{name}: there is no such setting": "{name}: 没有这项设置",
     "{name}: write it as {example}, one variable each": "{name}: 请写作 {example},每项一个变量",
     "{name}: write it as {example}": "{name}: 请写作 {example}",
-    "METERWARDEN_{name}: Value error, {said}": "METERWARDEN_{name}: {said}",
     "METERWARDEN_{name}: {said}": "METERWARDEN_{name}: {said}",
     "Extra inputs are not permitted": "没有这项设置",
     "Field required": "缺少此项",
@@ -30,6 +29,7 @@ SETTINGS: Final[dict[str, str]] = {
     "String should have at most {number} character": "至多 {number} 个字符",
     "String should have at most {number} characters": "至多 {number} 个字符",
     "String should match pattern {pattern}": "应符合模式 {pattern}",
+    "not a connection string; write it as {example}": "不是连接字符串,请写作 {example}",
     "tls_certificate_file and tls_key_file need tls_ca_file, or the connection is made without TLS":
         "tls_certificate_file 与 tls_key_file 须与 tls_ca_file 同时设置,否则连接不加密",
     "tls_key_file needs tls_certificate_file": "tls_key_file 须与 tls_certificate_file 同时设置",

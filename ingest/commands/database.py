@@ -13,9 +13,10 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import make_conninfo
 
 from ingest.commands.progress import json_option, step
-from ingest.storage.bootstrap import prepare
+from ingest.storage.bootstrap import PasswordsElsewhere, prepare
+from ingest.storage.connection import connection_string
 from ingest.storage.migrate import MigrationFault, applied, migrate, pending
-from ingest.words import both, words
+from ingest.words import both, translated, words
 
 PASSWORD_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 FILE_HELP: Final = both("file with its password, so that the URL need not hold it", "存放其密码的文件,地址中即可不写密码")
@@ -96,7 +97,9 @@ async def _migrate(url: str, *, check: bool) -> list[str]:
     type=click.Path(path_type=Path),
     default=Path("passwords"),
     show_default=True,
-    help=both("directory to keep them in, files 0600", "存放密码的目录,文件权限 0600"),
+    help=both(
+        "directory to keep them in, files 0600; run again, the same one", "存放密码的目录,文件权限 0600;再次执行时须为同一目录"
+    ),
 )
 @json_option  # fmt: skip
 def bootstrap(superuser_url: str, superuser_password_file: Path | None, database: str, passwords: Path, json_wanted: bool) -> None:
@@ -109,6 +112,12 @@ def bootstrap(superuser_url: str, superuser_password_file: Path | None, database
         advice = words("Check --superuser-url, and that the server has TimescaleDB 2.19 or newer.",
                        "请检查 --superuser-url,并确认服务器有 TimescaleDB 2.19 或更新版本。")  # fmt: skip
         raise click.ClickException(f"{error}\n{advice}") from error
+    except PasswordsElsewhere as error:
+        raise click.ClickException(words(
+            f"{error}: there already, and {passwords} does not hold the passwords; name the directory of the first time with "
+            "--passwords, or have new ones made: ALTER ROLE ... PASSWORD NULL first",
+            f"{error}: 角色已存在,而 {passwords} 中没有其密码;请用 --passwords 指定首次所用的目录,"
+            "若要更换密码,请先执行 ALTER ROLE ... PASSWORD NULL")) from error  # fmt: skip
     except MigrationFault as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -122,5 +131,9 @@ def bootstrap(superuser_url: str, superuser_password_file: Path | None, database
 
 
 def with_password(url: str, file: Path | None) -> str:
-    """The connection string, with the password in the file."""
+    """The connection string, with the password in the file. Ends the command where it is none, without repeating it."""
+    try:
+        connection_string(url)
+    except ValueError as error:
+        raise click.ClickException(translated(str(error))) from error
     return url if file is None else make_conninfo(url, password=file.read_text(encoding="utf-8").strip())

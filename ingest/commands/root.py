@@ -1,7 +1,10 @@
 """The root of the command line: commands loaded on demand, the language, errors as people read them."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -11,6 +14,8 @@ from ingest.words import LANGUAGES, speaking, words
 
 PROGRAM: Final = "meterwarden"
 LANG: Final = "--lang"
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a full disk says; elsewhere an unexpected error ends the program with all it knows."""
 FOOTER: Final = (
     ("Exit status: 0 done, 1 not done or something was found (each command says which), 2 called wrongly.",
      "退出码: 0 完成;1 未完成或发现问题(各命令另有说明);2 用法错误。"),
@@ -71,6 +76,13 @@ class Root(click.Group):
             except click.ClickException as error:
                 click.echo(usage_error(error), err=True)
                 sys.exit(error.exit_code)
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    raise
+                said = words("cannot write: {}; make room, then run it again", "无法写入: {};请腾出空间后重新执行")
+                click.echo(f"{words('Error', '错误')}: {said.format(error.strerror)}", err=True)
+                sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - nothing is left to write at the end
+                sys.exit(1)
             except click.Abort:
                 click.echo(words("Aborted!", "已中止!"), err=True)
                 sys.exit(1)

@@ -37,7 +37,9 @@ def run(log_level: str) -> None:
     except* OSError as errors:
         address = f"{settings.http.host}:{settings.http.port}"
         first = errors.exceptions[0]
-        text = words(f"{first}; is {address} taken? Set METERWARDEN_HTTP__PORT (0: any free port)",
-                     f"{first};{address} 是否已被占用? 请设置 METERWARDEN_HTTP__PORT(0: 任意空闲端口)")  # fmt: skip
+        text = words(f"{first}; is {address} taken, or none of this machine's? Set METERWARDEN_HTTP__PORT (0: any free port) or "
+                     "METERWARDEN_HTTP__HOST",
+                     f"{first};{address} 是否已被占用,或不是本机地址? 请设置 METERWARDEN_HTTP__PORT(0: 任意空闲端口)"
+                     "或 METERWARDEN_HTTP__HOST")  # fmt: skip
         raise click.ClickException(text) from errors
     sys.exit(0 if drained else 1)

@@ -74,10 +74,24 @@ class Prepared(NamedTuple):
         return f"postgresql://{role}:{password}@{self.host}:{self.port}/{self.database}{self.query}"
 
 
+class PasswordsElsewhere(Exception):  # noqa: N818 - says what stands in the way
+    """Roles that have passwords which the directory does not hold: new ones would shut out whoever has those."""
+
+    def __init__(self, roles: list[str]) -> None:
+        """These roles."""
+        super().__init__(", ".join(roles))
+
+
 async def prepare(superuser_url: str, database: str, directory: Path) -> Prepared:
-    """Bring a server to a migrated database with generated passwords, kept in `directory` (files 0600)."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Bring a server to a migrated database with generated passwords, kept in `directory` (files 0600).
+
+    Raises PasswordsElsewhere, before anything is changed.
+    """
     files = {role: directory / f"{role}.password" for role in ROLES}
+    strange = await _with_passwords(superuser_url, [role for role, file in files.items() if not file.exists()])
+    if strange:
+        raise PasswordsElsewhere(strange)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     passwords = {role: _kept_password(file) for role, file in files.items()}
     await bootstrap(superuser_url, database, passwords)
     where = conninfo_to_dict(superuser_url)
@@ -88,6 +102,15 @@ async def prepare(superuser_url: str, database: str, directory: Path) -> Prepare
     async with await AsyncConnection.connect(prepared.uri_with_password("meterwarden_owner"), autocommit=True) as connection:
         await migrate(connection)
     return prepared
+
+
+async def _with_passwords(superuser_url: str, roles: list[str]) -> list[str]:
+    """Those of the roles that have one; none where only a real superuser may know."""
+    async with await AsyncConnection.connect(superuser_url, autocommit=True) as connection:
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            wanted = "SELECT rolname FROM pg_authid WHERE rolname = ANY(%s) AND rolpassword IS NOT NULL ORDER BY 1"
+            return [str(row[0]) for row in await (await connection.execute(wanted, [roles])).fetchall()]
+    return []
 
 
 def _kept_password(file: Path) -> str:

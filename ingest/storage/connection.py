@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.abc import RV, PQGen
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ingest.errors import Unavailable
 from ingest.settings import DatabaseSettings
@@ -45,6 +45,18 @@ locks, until the next connection ends it."""
 
 WORLDS_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 """SQLSTATE classes that never speak of one message: connection, transaction state, rollback, resources, operator, system."""
+
+OTHER_STRUCTURE: Final = frozenset({"3F000", "42P01", "42703", "42883"})
+"""No such schema, table, column, function."""
+
+
+def connection_string(url: str) -> str:
+    """The string as it is. Raises ValueError where libpq cannot read it, whose own words would repeat it, password included."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ValueError("not a connection string; write it as postgresql://USER@HOST:PORT/DATABASE") from None
+    return url
 
 
 def conninfo(settings: DatabaseSettings) -> str:
@@ -122,9 +134,10 @@ def is_worlds(error: psycopg.Error) -> bool:
     return error.sqlstate is None or error.sqlstate[:2] in WORLDS_CLASSES
 
 
-def unavailable(error: BaseException) -> Unavailable:
-    """An error of the world, in one line."""
-    return Unavailable(f"database: {_first_line(error)}")
+def unavailable(error: psycopg.Error) -> Unavailable:
+    """An error of the world, in one line; where the structure is another than this version's, with what tells."""
+    advice = "; `meterwarden check` tells whether a migration is missing" if error.sqlstate in OTHER_STRUCTURE else ""
+    return Unavailable(f"database: {_first_line(error)}{advice}")
 
 
 def _first_line(error: BaseException) -> str:

@@ -97,10 +97,7 @@ class Seen:
 async def probe(settings: DatabaseSettings, now: Callable[[], datetime]) -> Seen:
     """Everything that can be known. Never raises what the world does."""
     seen = Seen()
-    try:
-        where = conninfo_to_dict(settings.url.get_secret_value())
-    except psycopg.Error:  # whose words would repeat it, password included
-        return Seen("METERWARDEN_DATABASE__URL is no connection string; write it as postgresql://USER@HOST:PORT/DATABASE")
+    where = conninfo_to_dict(settings.url.get_secret_value())
     try:
         async with connected(settings, autocommit=True) as connection:
             await _look(connection, seen, now, is_here=_is_here(str(where.get("host") or "")))

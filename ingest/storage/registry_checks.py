@@ -45,10 +45,21 @@ class Row:
     mistakes: Sequence[str] = ()
 
 
-def check(rows_of: Callable[[str], Iterable[Row]], naming: Naming) -> Files:
-    """The checked lines of every file; `rows_of` gives what one holds, or raises RegistryFault. So does this, with all of them."""
+class Table(NamedTuple):
+    """What a file holds: the names of its columns, and its rows."""
+
+    columns: Sequence[str]
+    rows: Iterable[Row]
+
+
+NOTHING: Final = Table((), ())
+"""A file that may be missing, and is."""
+
+
+def check(table_of: Callable[[str], Table], naming: Naming) -> Files:
+    """The checked lines of every file; `table_of` gives what one holds, or raises RegistryFault. So does this, with all of them."""
     mistakes: list[str] = []
-    files = {name: _lines(name, model, rows_of, naming, mistakes) for name, model in FILES.items()}
+    files = {name: _lines(name, model, table_of, naming, mistakes) for name, model in FILES.items()}
     for held in (_cross_checks, _places):
         if not mistakes:
             mistakes += [f"{naming.line.format(name, number)}: {text}" for name, number, text in held(files, naming)]
@@ -57,20 +68,16 @@ def check(rows_of: Callable[[str], Iterable[Row]], naming: Naming) -> Files:
     return files
 
 
-def header_fault(columns: Sequence[str]) -> str | None:
-    """What is wrong with the names of a file's columns."""
-    if len(set(columns)) < len(columns) or "line_number" in columns:
-        return "a column stands twice in the header, or is called line_number"
-    return None
-
-
-def _lines(name: str, model: type[Line], rows_of: Callable[[str], Iterable[Row]], naming: Naming, mistakes: list[str]) -> list[Any]:
+def _lines(name: str, model: type[Line], table_of: Callable[[str], Table], naming: Naming, mistakes: list[str]) -> list[Any]:
     """The lines that can be read; the others, and rows without anything in them, are left out."""
     try:
-        rows = list(rows_of(name))
+        table = table_of(name)
+        faults = [] if table is NOTHING else list(_header_faults(table.columns, model))
+        rows = [] if faults else list(table.rows)
     except RegistryFault as fault:
         mistakes += fault.mistakes
         return []
+    mistakes += [f"{naming.line.format(name, 1)}: {fault}" for fault in faults]
     lines = []
     for row in rows:
         wrong = list(row.mistakes)
@@ -78,14 +85,30 @@ def _lines(name: str, model: type[Line], rows_of: Callable[[str], Iterable[Row]]
             try:
                 lines.append(model.model_validate({**row.fields, "line_number": row.number}))
             except ValidationError as error:
-                wrong = [_words(detail) for detail in error.errors(include_url=False)]
+                wrong = [_said(detail) for detail in error.errors(include_url=False)]
         mistakes += [f"{naming.line.format(name, row.number)}: {text}" for text in wrong]
     return lines
 
 
-def _words(detail: Any) -> str:
+def _header_faults(columns: Sequence[str], model: type[Line]) -> Iterator[str]:
+    """Columns that stand twice, are missing or strange: told once a file, not once a line."""
+    if len(set(columns)) < len(columns) or "line_number" in columns:
+        yield "a column stands twice in the header, or is called line_number"
+        return
+    fields = {field.alias or name: field for name, field in model.model_fields.items() if name not in Line.model_fields}
+    for name, field in fields.items():
+        if field.is_required() and name not in columns:
+            yield f"{name}: this column is missing; docs/registry.md names them all"
+    for name in columns:
+        if name and name not in fields:
+            yield f"{name}: there is no such column; correct its name, or leave it out"
+
+
+def _said(detail: Any) -> str:
     column = ".".join(str(part) for part in detail["loc"][:1]).removesuffix("_")
     message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "missing":  # what was found is the whole line
+        return f"{column}: {message}"
     return f"{column}: {message} (found {detail['input']!r})" if column else message
 
 

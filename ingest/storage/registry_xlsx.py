@@ -8,7 +8,7 @@ from typing import Final
 
 from openpyxl.utils import get_column_letter
 
-from ingest.storage.registry_checks import OPTIONAL, Files, Naming, RegistryFault, Row, check, header_fault
+from ingest.storage.registry_checks import NOTHING, OPTIONAL, Files, Naming, RegistryFault, Row, Table, check
 from ingest.storage.registry_lines import FILES
 from ingest.storage.xlsx import Cell, CellFault, Workbook, WorkbookFault, is_moment, text
 
@@ -30,27 +30,27 @@ def read_workbook(path: Path, note: Callable[[str], None] = lambda _: None) -> F
                     note(f"sheet {title} is hidden, and read all the same")
                 elif title not in FILES:
                     note(f"sheet {title} is none of the registry's, and not read")
-            return check(partial(_rows_of, book), NAMING)
+            return check(partial(_table_of, book), NAMING)
         finally:
             book.close()
     except WorkbookFault as fault:
         raise RegistryFault([str(fault)]) from fault
 
 
-def _rows_of(book: Workbook, name: str) -> list[Row]:
+def _table_of(book: Workbook, name: str) -> Table:
     if name not in book.titles:
         if alike := [title for title in book.titles if _plain(title) == _plain(name)]:
             raise RegistryFault([f"sheet {alike[0]}: is this {name}? name it so"])
         if name in OPTIONAL:
-            return []
+            return NOTHING
         raise RegistryFault([f"sheet {name}: missing; add it with the columns in docs/registry.md"])
     rows, merged = book.rows(name)
     if merged:
         raise RegistryFault([f"sheet {name}: cells {cells} are merged; part them and fill each one" for cells in merged])
     if not rows:
-        return []
+        return Table((), ())
     columns = _columns(name, *rows[0])
-    return [_row(number, cells, columns) for number, cells in rows[1:]]
+    return Table(list(columns.values()), [_row(number, cells, columns) for number, cells in rows[1:]])
 
 
 def _plain(title: str) -> str:
@@ -64,9 +64,8 @@ def _columns(name: str, number: int, cells: Iterable[Cell]) -> dict[int, str]:
         columns = {cell.column: said for cell in cells if (said := text(cell))}
     except CellFault as fault:
         raise RegistryFault([f"{NAMING.line.format(name, number)}: {fault}"]) from fault
-    wrong = header_fault(list(columns.values())) if number == 1 else "empty; the names of the columns belong here"
-    if wrong:
-        raise RegistryFault([f"{NAMING.line.format(name, 1)}: {wrong}"])
+    if number != 1:
+        raise RegistryFault([f"sheet {name}, row 1: empty; the names of the columns belong here"])
     return columns
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from simulators.commands.options import option
 from simulators.verify import verify as verify_ledger
@@ -22,6 +23,10 @@ from simulators.words import say
 def verify(ledger_path: Path, database_url: str, as_json: bool, explain: bool) -> None:
     """Compare the database with the ledger; exit code 1 where they disagree."""
     tell = _say if explain else None
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError as error:  # whose words would repeat it, password included
+        raise click.ClickException("not a connection string; write it as postgresql://USER@HOST:PORT/DATABASE") from error
     try:
         report = asyncio.run(verify_ledger(ledger_path, database_url, tell))
     except FileNotFoundError as error:

@@ -119,6 +119,7 @@ INSTEAD: Final = (
     Instead("consumption.md", r"python -m benchmarks\..*", "takes minutes", is_asked_for_help),
     Instead("dashboards.md", "python -m ingest.dashboards", "writes into the checkout; test_boards.py compares", is_asked_for_help),
     Instead("deployment.md", COMPOSE, "needs a container engine; test_backup.py runs both scripts", is_composed),
+    Instead("deployment.md", r"meterwarden (check|registry import registry)", "a broker of example.org", is_known),
     Instead("deployment.md", r"sudo git clone .*", "needs the history, which a release has not"),
     Instead("deployment.md", r"sudo apt-get install .*", "needs root"),
     Instead("deployment.md", r"sudo deploy/install .*", "a minute of downloads; test_install.py runs it"),

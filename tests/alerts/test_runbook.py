@@ -47,3 +47,12 @@ def test_every_setting_exists() -> None:
     named = set(re.findall(r"\bMETERWARDEN_\w+\b(?!…)", RUNBOOK))
     assert named
     assert named <= environment(Settings, "METERWARDEN_")
+
+
+def test_what_other_sessions_wait_for_is_asked_as_superuser() -> None:
+    """To the reader PostgreSQL shows no state and no wait of others: at night the query would find nothing, and mislead."""
+    asked = [text for text in re.split(r"^```", RUNBOOK, flags=re.MULTILINE) if "pg_stat_activity" in text and "wait_event" in text]
+    before = [RUNBOOK[: RUNBOOK.index(text)].rstrip("`").rstrip().rpartition("\n\n")[2] for text in asked]
+
+    assert asked
+    assert ["superuser" in paragraph for paragraph in before] == [True] * len(asked)

@@ -86,11 +86,24 @@ async def test_a_restored_database_is_the_one_that_was_backed_up_and_works(
 
 
 def test_a_backup_that_failed_is_not_taken_for_one(stack: Stack, tmp_path: Path) -> None:
-    """No database of that name: an error, and nothing that restore would accept."""
-    assert script(stack, "backup", tmp_path / "backup", "not_there").returncode != 0
-    refused = script(stack, "restore", tmp_path / "backup", "not_there")
+    """No database of that name: an error, and nothing that restore would accept or that stands in the way of the next try."""
+    failed = script(stack, "backup", tmp_path / "backups" / "today", "not_there")
+    assert failed.returncode != 0
+    assert failed.stderr.endswith("no backup was made\n")
+    assert not (tmp_path / "backups" / "today").exists()
+    refused = script(stack, "restore", tmp_path / "backups" / "today", "not_there")
     assert refused.returncode == 1
     assert "holds no database.dump" in refused.stderr
+
+
+async def test_a_restore_that_failed_says_what_to_remove(stack: Stack, database: Database, again: Database, tmp_path: Path) -> None:
+    """A dump cut short, as on a full disk: what is there of the database must go before the next try."""
+    assert script(stack, "backup", tmp_path / "backups" / "today", database.name).returncode == 0
+    dump = tmp_path / "backups" / "today" / "database.dump"
+    os.truncate(dump, dump.stat().st_size // 2)
+    failed = script(stack, "restore", tmp_path / "backups" / "today", again.name)
+    assert failed.returncode != 0
+    assert failed.stderr.endswith(f'not restored: DROP DATABASE "{again.name}" before the next try\n')
 
 
 async def test_a_restore_touches_no_database_that_is_there(stack: Stack, database: Database, tmp_path: Path) -> None:
@@ -117,7 +130,7 @@ def told(directory: Path) -> dict[str, float]:
 async def test_a_backup_says_how_it_went_and_one_that_failed_leaves_what_is_known_of_the_last_good_one(
     stack: Stack, database: Database, tmp_path: Path
 ) -> None:
-    """Good, failed, good again; of the failed one no half dump is left."""
+    """Good, failed, good again; of the failed one nothing is left."""
     metrics = tmp_path / "metrics"
     metrics.mkdir()
     began = time.time()
@@ -131,7 +144,7 @@ async def test_a_backup_says_how_it_went_and_one_that_failed_leaves_what_is_know
     failed = script(stack, "backup", tmp_path / "2", database.name, BACKUP_METRICS=str(metrics), PATH=_breaking(stack, tmp_path))
     assert failed.returncode != 0
     assert told(metrics) == good | {"failed": 1}
-    assert ["timescaledb.version"] == [path.name for path in (tmp_path / "2").iterdir()]
+    assert not (tmp_path / "2").exists()
 
     assert script(stack, "backup", tmp_path / "3", database.name, BACKUP_METRICS=str(metrics)).returncode == 0
     again = told(metrics)
@@ -186,11 +199,9 @@ async def test_of_the_nightly_backups_the_old_ones_go_unless_tonights_failed(
         os.utime(below / name, (time.time() - days * 86_400,) * 2)
     before = set(below.iterdir())
     assert script(stack, "nightly", below, "not_there").returncode != 0
-    assert before < set(below.iterdir())
+    assert before == set(below.iterdir())
 
-    (failed,) = set(below.iterdir()) - before
-    failed.rename(below / "failed")  # within the same second the next one would have its name
     assert script(stack, "nightly", below, database.name).returncode == 0
     assert before - set(below.iterdir()) == {below / "2026-01-01T011700"}
-    (new,) = set(below.iterdir()) - before - {below / "failed"}
+    (new,) = set(below.iterdir()) - before
     assert (new / "database.dump").exists()

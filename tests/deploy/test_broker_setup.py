@@ -65,6 +65,15 @@ def test_an_institution_is_let_in_for_its_own_topics_and_shut_out(stack: Stack, 
         assert told(broker, "SCHOOL-1", NOT_AUTHORIZED)
 
 
+def test_an_institution_that_is_there_keeps_its_password(at: Any) -> None:
+    """A list given once more would shut out every gateway on it; nobody of such a list is let in."""
+    broker_setup().add(at, ["SCHOOL-1"])
+    before = broker_setup().passwords(at)
+    with pytest.raises(ValueError, match="'SCHOOL-1': there already"):
+        broker_setup().add(at, ["SCHOOL-2", "SCHOOL-1"])
+    assert before == broker_setup().passwords(at)
+
+
 def told(broker: AsSetUp, user: str, expected: int) -> bool:
     """Whether the broker answers a user so after SIGHUP, as soon as it has read its files."""
     assert broker.process is not None

@@ -129,10 +129,10 @@ def test_the_authoritys_key_is_where_no_server_is() -> None:
 
 
 def test_passwords_are_files_outside_the_repository() -> None:
-    """In the directory that git and the image's builder ignore."""
+    """In directories that git and the image's builder ignore: compose's, and those of `bootstrap` and of backups."""
     files = {Path(secret["file"]) for secret in composed.model()["secrets"].values()}
     assert {ROOT / "secrets"} == {file.parent for file in files}
-    assert "/secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert {"/secrets/", "/passwords/", "/backups/"} <= set((ROOT / ".gitignore").read_text().splitlines())
     assert "*" in (ROOT / ".dockerignore").read_text().splitlines()
 
 
@@ -276,6 +276,13 @@ def test_nobody_is_told_to_signal_a_container_through_the_engine() -> None:
     told = [path for folder in ("docs", "deploy") for path in (ROOT / folder).rglob("*") if path.is_file()]
     wrong = r"docker (?:compose )?kill (?:-s|--signal)[ =]\S*HUP"
     assert [] == [path.name for path in told if re.search(wrong, path.read_text(encoding="utf-8", errors="replace"))]
+
+
+def test_a_broker_with_other_users_or_names_is_made_anew() -> None:
+    """It reads them as it starts, and `up` leaves alone what did not change: the simulator of a later trial would be refused."""
+    of = [composed.model(names)["services"]["mosquitto"] for names in ("", "BROKER_NAMES=mqtt.example.org")]
+    assert of[0]["labels"] != of[1]["labels"]
+    assert "simulator" in of[0]["labels"]["set-up-for"]
 
 
 def test_a_stop_leaves_time_to_drain() -> None:

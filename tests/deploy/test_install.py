@@ -110,6 +110,14 @@ def test_only_what_the_service_needs_is_installed(installed: Path) -> None:
     assert set() == {(name.lower(), version) for name, version in found.items()} - locked
 
 
+def test_the_same_version_again_is_installed_again() -> None:
+    """pip would leave what is there, and a checkout that has moved on between two versions would never arrive."""
+    (line,) = [
+        line for line in (ROOT / "deploy/install").read_text().splitlines() if "--python" in line and "meterwarden-*" in line
+    ]
+    assert "--force-reinstall" in line
+
+
 def test_whatever_is_fetched_is_checked_by_its_hash() -> None:
     """Without this, a mirror decides what is installed."""
     script = (ROOT / "deploy" / "install").read_text()

@@ -26,6 +26,9 @@ from tests.integration.chargers import register
 from tests.integration.listening import settings_of
 from tests.running import Service, at, client, eventually, institution_code, publish, reading, running_service, topic
 
+END_CONNECTIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'meterwarden_writer'"
+)
 SETTLED = {"settlement__enabled": True, "settlement__round_seconds": 0.1}
 
 
@@ -145,7 +148,8 @@ async def is_listened_to(service: Service, publisher: aiomqtt.Client, code: str)
 async def test_a_state_that_is_none_or_nobodys_stops_nobody_and_is_kept_once_registered(
     stack: Stack, database: Database, tmp_path: Path, code: str
 ) -> None:
-    """Garbage and tomorrow's states are counted and named; a charger registered later has its retained state without a restart."""
+    """Garbage and tomorrow's states are counted, and named once, also when the database is lost and all are read again; a charger
+    registered later has its retained state without a restart."""
     other = institution_code()
     tomorrow = status("charging", 0) | {"since": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
     settings = {**SETTLED, "intake__registry_seconds": 0.2}
@@ -155,6 +159,8 @@ async def test_a_state_that_is_none_or_nobodys_stops_nobody_and_is_kept_once_reg
         for payload in (b"\xff", b"{}", b"[" * 5000, json.dumps(tomorrow).encode()):
             await publisher.publish(topics.charger_status(code, "C1"), payload, qos=1)
         await eventually(lambda: is_stored(service, "rejected", 4), "refused")
+        await database.run(END_CONNECTIONS)
+        await eventually(lambda: is_stored(service, "unregistered", 2), "read again")
         assert 2 == len(service.log_lines("state not kept"))
         await register(database, tmp_path, code, other)
         await eventually(lambda: is_stored(service, "stored", 1), "kept after all")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from ingest.checks.files import check_files
 from ingest.checks.machine import check_clock
 from ingest.checks.result import State
+from ingest.settings import BrokerSettings, Settings
 from ingest.stack import Stack
 from tests.databases import Database
 from tests.integration.checking import checked, environment, failure, run
@@ -78,6 +80,20 @@ async def test_a_password_file_that_others_may_read(filled: Database, stack: Sta
     found = (await checked(settings))["file.broker__password_file"]
 
     assert ("warning", f"chmod 0600 {tmp_path / 'broker.password'}") == (found["state"], found["remedy"])
+
+
+@pytest.mark.parametrize(("mode", "state"), [(0o644, State.OK), (0o600, State.OK), (0o666, State.WARNING)])
+def test_a_secret_that_a_container_is_given_may_be_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, state: State
+) -> None:
+    """Closed outside, as the warning would have it, it were closed to the service in its container too."""
+    monkeypatch.setattr("ingest.checks.files.CONTAINERS", tmp_path)
+    password = tmp_path / "broker_ingest.password"
+    password.write_text("secret")
+    password.chmod(mode)
+    [found] = check_files(Settings(broker=BrokerSettings(password_file=password)))
+
+    assert state == found.state
 
 
 async def test_tls_files_that_cannot_be_used(filled: Database, stack: Stack, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from pydantic import SecretStr
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 from ingest.checks.database import check_database
 from ingest.checks.result import State
 from ingest.stack import Stack, free_port
+from ingest.storage.connection import unavailable
 from ingest.storage.migrate import migrations
 from ingest.storage.probe import probe as probe_database
 from ingest.storage.queries import QUERIES
@@ -54,8 +56,9 @@ async def test_a_database_that_does_not_exist(filled: Database, stack: Stack, tm
 @pytest.mark.parametrize("url", ["mysql:hunter2@db", "postgresql://u:hunter2@[db", "user=u password='hunter2"])
 async def test_a_url_that_is_none_is_not_repeated(url: str, filled: Database, stack: Stack, tmp_path: Path) -> None:
     """The driver's own words would repeat it, password included."""
-    found = await failure(environment(filled, stack.mosquitto, tmp_path, database__url=url), "database.connect")
+    found = await failure(environment(filled, stack.mosquitto, tmp_path, database__url=url), "settings")
 
+    assert "METERWARDEN_DATABASE__URL: not a connection string" in found["found"]
     assert "hunter2" not in json.dumps(found)
 
 
@@ -75,6 +78,13 @@ async def test_migrations_that_are_missing(filled: Database, stack: Stack, tmp_p
     found = await failure(environment(filled, stack.mosquitto, tmp_path), "database.migrations")
 
     assert (f"missing: {migrations()[-1].name}", True) == (found["found"], "meterwarden migrate" in found["remedy"])
+
+
+def test_an_error_of_another_structure_says_what_tells() -> None:
+    """In the service's log it stands alone: a column that a forgotten migration would have added is a riddle."""
+    for error in (psycopg.errors.UndefinedTable("no table"), psycopg.errors.UndefinedColumn("no column")):
+        assert str(unavailable(error)) == f"database: {error}; `meterwarden check` tells whether a migration is missing"
+    assert str(unavailable(psycopg.errors.DiskFull("no room"))) == "database: no room"
 
 
 async def test_a_database_of_a_newer_version(filled: Database, stack: Stack, tmp_path: Path) -> None:

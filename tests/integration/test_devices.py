@@ -25,7 +25,13 @@ async def by_path(database: Database, tmp_path: Path) -> dict[str, int]:
         meter("C1", "I3", medium="charger", gateway="G3"),
     ]  # fmt: skip
     await import_files(database, write_files(tmp_path / "registry", institutions, meters, chargers=[charger(of="I3")]))
+    await registered(database, NOW - timedelta(days=30))
     return await channels(database)
+
+
+async def registered(database: Database, at: datetime) -> None:
+    """All meters, at that time."""
+    await database.run("UPDATE metering.meter SET registered_at = %s", at)
 
 
 async def heard(database: Database, by_path: dict[str, int], **hours_ago: float) -> None:
@@ -65,6 +71,15 @@ async def test_a_meter_that_has_never_sent_is_silent_and_those_with_most_come_fi
     assert by_path
     assert await silent_places(database.settings, NOW, 10) == [("I1", "XN", 2, 2, 0), ("I2", "XN", 1, 1, 0), ("I3", "XN", 1, 1, 0)]
     assert await silent_places(database.settings, NOW, 1) == [("I1", "XN", 2, 2, 0)]
+
+
+async def test_a_meter_just_registered_has_as_long_for_its_first_reading(database: Database, by_path: dict[str, int]) -> None:
+    """Six hours, or three of its intervals: an import of meters that are installed the same day is no outage."""
+    assert by_path
+    await registered(database, NOW - timedelta(hours=5.9))
+    assert await silent_places(database.settings, NOW, 10) == []
+    await registered(database, NOW - timedelta(hours=6.1))
+    assert await silent_places(database.settings, NOW, 10) == [("I1", "XN", 2, 2, 0), ("I3", "XN", 1, 1, 0)]
 
 
 async def test_a_gateway_is_offline_by_its_newest_connection(database: Database, by_path: dict[str, int]) -> None:

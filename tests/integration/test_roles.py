@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ingest.stack import Stack
-from ingest.storage.bootstrap import ROLES, bootstrap
+from ingest.storage.bootstrap import ROLES, PasswordsElsewhere, bootstrap, prepare
 from ingest.storage.writer import Writer
 from tests.databases import Database
 from tests.integration.writing import readings, rejected, said
@@ -87,3 +87,13 @@ async def test_a_bootstrapped_database_is_open_to_the_three_roles_only_and_the_r
     finally:
         await database.run(f"DROP DATABASE {name} WITH (FORCE)")
         await database.run(f"DROP ROLE {outsider}")
+
+
+async def test_roles_keep_passwords_that_another_directory_holds(stack: Stack, database: Database, tmp_path: Path) -> None:
+    """Bootstrap typed once more, in another directory, would shut out the service that runs; it changes nothing and says so."""
+    with pytest.raises(PasswordsElsewhere, match="meterwarden_owner, meterwarden_reader, meterwarden_writer"):
+        await prepare(stack.postgres.url(), database.name, tmp_path / "passwords")
+    assert not (tmp_path / "passwords").exists()
+    for url in (database.owner_url, database.writer_url, database.reader_url):
+        async with await psycopg.AsyncConnection.connect(url) as connection:
+            await connection.execute("SELECT")

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,6 +135,34 @@ def test_errors_in_both_languages(arguments: list[str], english: str, chinese: s
     assert chinese in other.stderr
     assert "" == one.stdout == other.stdout
     assert other.stderr.splitlines()[-1].startswith(("错误: ", " "))
+
+
+@pytest.mark.parametrize("url", ["mysql://u:hunter2@db", "postgres:/u:hunter2@db", "postgresql://u:hunter2@[db"])
+@pytest.mark.parametrize("arguments", [["migrate", "--url"], ["storage", "--url"], ["bootstrap", "--superuser-url"],
+                                       ["simulate", "verify", "--ledger", "x", "--database-url"]])  # fmt: skip
+def test_a_connection_string_that_cannot_be_read_is_not_repeated(arguments: list[str], url: str) -> None:
+    """The driver's own words would repeat it, password included."""
+    for language, said in (
+        ("en", "not a connection string; write it as postgresql://"),
+        ("zh", "不是连接字符串,请写作 postgresql://"),
+    ):
+        result = CliRunner().invoke(main, ["--lang", language, *arguments, url])
+        assert result.exit_code != 0
+        assert said in result.stderr
+        assert "hunter2" not in result.output
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "Error: cannot write: No space left"), ("zh", "错误: 无法写入: No space left")])
+@pytest.mark.parametrize("arguments", [["config", "show"], ["config", "show", "--json"], ["--help"]], ids=" ".join)
+def test_a_full_disk_under_the_output_is_said_in_a_line(arguments: list[str], lang: str, said: str) -> None:
+    """A report sent into a file: what happened, what to do, and nothing more from the interpreter as it ends."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([sys.executable, "-m", "ingest", "--lang", lang, *arguments],
+                               stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)  # fmt: skip
+
+    assert 1 == ended.returncode
+    [line] = ended.stderr.splitlines()
+    assert line.startswith(said)
 
 
 @pytest.mark.parametrize("arguments", [["--lang", "zh"], ["--lang=zh"]])

@@ -26,6 +26,20 @@ def test_links_lead_somewhere(document) -> None:
     assert [] == [target for target in targets if not (document.parent / target).exists()]
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_to_a_section_lead_to_a_heading(document) -> None:
+    """Of the page itself or of another one: a heading in small letters, blanks as hyphens, other signs left out."""
+    text = document.read_text(encoding="utf-8")
+    wrong = []
+    for page, section in re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)", text):
+        there = (document.parent / page).read_text(encoding="utf-8") if page else text
+        titles = re.findall(r"^#+ (.+)$", there, re.MULTILINE)
+        if section not in {re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-") for title in titles}:
+            wrong.append(f"{page}#{section}")
+
+    assert [] == wrong
+
+
 @pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.name != "CHANGELOG.md"], ids=lambda path: path.name)
 def test_every_path_in_running_text_exists(document) -> None:
     """A path from the root, also with stars, and a source file by its name alone. The changelog may speak of what has gone."""

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from ingest.intake import assess
 from schemas.publish import FOLDER
 from tests.unit.assessing import E6, EM, G1, MAX_PAYLOAD_BYTES, NATIVE_TOPICS, REGISTRY, WINDOW, a_message, a_reading, of_meter
@@ -15,8 +17,6 @@ REJECTED: tuple[tuple[str, Any], ...] = (
     (G1, {"readings": [of_meter("E1"), of_meter("NO"), of_meter("E9"), of_meter("E1", institution="I2"), {}]}),
 )  # fmt: skip
 """One message for each reason that is found reading by reading."""
-
-import pytest
 
 CYCLES = """
 import gc, weakref

@@ -56,7 +56,7 @@ def test_rows_that_a_filter_hides_are_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["regions", "meters"])
 def test_a_missing_sheet_is_a_missing_file(tmp_path: Path, name: str) -> None:
     """With what it should hold."""
-    path = workbook(tmp_path / "r.xlsx", exchanges=[["institution"]])
+    path = workbook(tmp_path / "r.xlsx")
     book = load_workbook(path)
     del book[name]
     book.save(path)
@@ -99,7 +99,9 @@ def test_merged_cells_are_refused(tmp_path: Path) -> None:
     ("header", "expected"),
     [
         (["region", "name", "name"], "sheet regions, row 1: a column stands twice in the header, or is called line_number"),
-        (["region", "name", None], "sheet regions, row 2: C: its column has no name in row 1; give it one, or empty the cell"),
+        (["region", "name", None], "sheet regions, row 1: timezone: this column is missing; docs/registry.md names them all"),
+        ([None, "region", "name", "timezone"],
+         "sheet regions, row 2: A: its column has no name in row 1; give it one, or empty the cell"),
         ([None], "sheet regions, row 1: empty; the names of the columns belong here"),
         (["region", "name", "=A1"],
          "sheet regions, row 1: the formula has no value; open the workbook in a spreadsheet and save it, or write the value"),
@@ -112,11 +114,15 @@ def test_a_header_names_every_column_once(tmp_path: Path, header: list[Any], exp
     assert expected in refused(path)
 
 
-def test_empty_sheets_hold_no_lines(tmp_path: Path) -> None:
-    """As empty files."""
-    files = read_workbook(workbook(tmp_path / "r.xlsx", quotas=[], virtual_meters=[["institution", "medium"]]))
+def test_a_sheet_with_nothing_but_its_columns_holds_no_lines_and_one_without_them_is_named(tmp_path: Path) -> None:
+    """As files: what somebody has cleared by mistake must not pass for an institution without meters."""
+    rules = [["institution", "pv_rule", "valid_from", "valid_to", "source"]]
+    assert [] == read_workbook(workbook(tmp_path / "r.xlsx", pv_rules=rules))["pv_rules"]
 
-    assert ([], []) == (files["quotas"], files["virtual_meters"])
+    assert [
+        f"sheet regions, row 1: {column}: this column is missing; docs/registry.md names them all"
+        for column in ("region", "name", "timezone")
+    ] == refused(workbook(tmp_path / "r.xlsx", regions=[]))
 
 
 def test_mistakes_are_told_in_chinese(tmp_path: Path) -> None:

@@ -195,6 +195,14 @@ def test_a_secret_that_is_no_json_is_not_shown(environment: Environment) -> None
     assert SECRET not in "".join(_refusal())
 
 
+@pytest.mark.parametrize("url", [f"mysql:{SECRET}@db", f"postgresql://u:{SECRET}@[db", f"password='{SECRET}"])
+def test_a_connection_string_that_is_none_is_refused_and_not_shown(environment: Environment, url: str) -> None:
+    """Before anything is started: the driver would repeat it at every attempt, and the log with it."""
+    environment(DATABASE__URL=url)
+
+    assert ["METERWARDEN_DATABASE__URL: not a connection string; write it as postgresql://USER@HOST:PORT/DATABASE"] == _refusal()
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
@@ -202,6 +210,8 @@ def test_a_secret_that_is_no_json_is_not_shown(environment: Environment) -> None
         ("METERWARDEN_BORKER__HOST", "; did you mean METERWARDEN_BROKER__?"),
         ("METERWARDEN_DATABSE__PASSWORD", "; did you mean METERWARDEN_DATABASE__?"),
         ("METERWARDEN_KAFKA__HOST", ""),
+        ("METERWARDEN_BROKER_HOST", "; did you mean METERWARDEN_BROKER__HOST?"),
+        ("METERWARDEN_DATABASE_PASSWORD_FILE", "; did you mean METERWARDEN_DATABASE__PASSWORD_FILE?"),
     ],
 )
 def test_a_misspelt_part_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, meant: str) -> None:
@@ -224,6 +234,7 @@ def test_names_that_are_no_misspelt_settings_are_left_alone() -> None:
              "METERWARDEN_SIMULATOR_INSTITUTIONS", "PATH", "OTHER__NAME"]  # fmt: skip
 
     assert [] == unknown_names(dict.fromkeys(names, ""))
+    assert [] == unknown_names({"METERWARDEN_BROKER_PORT": "tcp://10.0.0.7:1883"})  # Kubernetes, of a service meterwarden-broker
 
 
 @pytest.mark.parametrize(("uncommitted", "good"), [("4194304", True), ("4194303", False), ("1024", False)])
@@ -233,7 +244,7 @@ def test_the_socket_is_not_stopped_before_a_batch_is_full(environment: Environme
     if good:
         assert int(uncommitted) == Settings().batch.uncommitted_bytes
     else:
-        expected = "METERWARDEN_BATCH: Value error, uncommitted_bytes must not lie below bytes, or a batch never fills"
+        expected = "METERWARDEN_BATCH: uncommitted_bytes must not lie below bytes, or a batch never fills"
         assert [expected] == _wrong()
 
 

@@ -2,15 +2,16 @@
 
 -- name: silent_places
 -- Institutions that miss something, those that miss most first. A meter is silent without a reading taken within six hours, or three of
--- its intervals where these are longer: one probe of the key a register, in the chunks of a week. Not judged are meters read so
--- seldom that a week says nothing, and chargers: one that nobody uses may say nothing.
+-- its intervals where these are longer: one probe of the key a register, in the chunks of a week. One never heard has as long from
+-- its registration: an import is no outage. Not judged are meters read so seldom that a week says nothing, and chargers: one that
+-- nobody uses may say nothing.
 WITH registered AS (
-    SELECT version.meter, version.institution, version.gateway, meter.medium,
+    SELECT version.meter, version.institution, version.gateway, meter.medium, meter.registered_at,
            greatest(interval '6 hours', make_interval(secs => 3 * version.interval_s)) AS patience
     FROM metering.meter_version AS version JOIN metering.meter USING (meter)
     WHERE version.valid_from <= %(now)s AND %(now)s < version.valid_to
 ), heard AS (
-    SELECT registered.institution, registered.patience, max(newest.read_at) AS heard_at
+    SELECT registered.institution, registered.patience, coalesce(max(newest.read_at), registered.registered_at) AS heard_at
     FROM registered
     LEFT JOIN metering.channel USING (meter)
     LEFT JOIN LATERAL (
@@ -19,10 +20,10 @@ WITH registered AS (
         ORDER BY reading.read_at DESC LIMIT 1  -- not EXISTS: the key is walked backwards, whatever the planner knows of the chunks
     ) AS newest ON true
     WHERE registered.medium <> 'charger' AND registered.patience <= interval '7 days'
-    GROUP BY registered.meter, registered.institution, registered.patience
+    GROUP BY registered.meter, registered.institution, registered.patience, registered.registered_at
 ), meters AS (
     SELECT institution, count(*) AS expected,
-           count(*) FILTER (WHERE heard_at IS NULL OR heard_at <= %(now)s - patience) AS silent
+           count(*) FILTER (WHERE heard_at <= %(now)s - patience) AS silent
     FROM heard GROUP BY institution
 ), gateways AS (
     SELECT institution, count(*) AS offline
