@@ -118,13 +118,16 @@ def _kept(span: Span, first: Day | None) -> Span | None:
 def _closed_spans(
     spans: Mapping[int, Span], settled: Mapping[int, Settled], closed: Mapping[int, Day]
 ) -> dict[int, vee_store.Span]:
-    """The days of channels that were marked or written again, where they begin on a closed day."""
+    """The days of channels that were marked or folded again, where they begin on a closed day.
+
+    A day that was folded again may show another event though it comes to the same amounts.
+    """
     found = {}
     for number, span in spans.items():
-        written = settled[number].replaced.day_from
+        written, folded = settled[number].replaced.day_from, settled[number].last_day
         first = span.first - 1 if written is None else min(span.first, written)
         if first <= closed[number]:
-            found[number] = vee_store.Span(first, span.last)
+            found[number] = vee_store.Span(first, span.last if folded is None else max(span.last, folded))
     return found
 
 

@@ -28,9 +28,8 @@ class Grounds(NamedTuple):
 class Shown:
     """The standings that are shown.
 
-    They can differ from the database's by what the round just done has written, which it names; once the registry or the clock has
-    moved on; and where `meterwarden rebuild` has deleted some, which has the ends of days forgotten, so that the next round
-    sees one.
+    They can differ from the database's by what the round just done has written, which it names, `meterwarden rebuild` having all
+    judged anew; and once the registry or the clock has moved on.
     """
 
     def __init__(self, metrics: Metrics, announcer: Announcer) -> None:

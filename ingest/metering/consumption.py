@@ -46,6 +46,13 @@ class Settled(NamedTuple):
     converged: bool
     wants_history: bool = False
 
+    @property
+    def last_day(self) -> Day | None:
+        """The last day with a reading that was folded; None where there was none."""
+        if self.replaced.state_until is not None:
+            return self.replaced.state_until
+        return self.states[-1][0] if self.states else None
+
 
 def settle(
     channel: Channel,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from ingest.metering.calendar import HOUR_US, Calendar, Instant
+from ingest.metering.calendar import FIRST_DAY, HOUR_US, Calendar, Instant
 
 LIKE_WEEKS: Final = 4
 """Same weekday, so many weeks back. Ours: it covers a month, and hardly a change of season."""
@@ -53,4 +53,5 @@ def _like_hours(hour: Instant, calendar: Calendar) -> list[Instant]:
     """The same time of the same weekday in the weeks before; on days of 23 and 25 hours counted from midnight."""
     day = calendar.day(hour)
     into_day = hour - calendar.day_start(day)
-    return [calendar.hour(calendar.day_start(day - 7 * week) + into_day) for week in range(1, LIKE_WEEKS + 1)]
+    days = (day - 7 * week for week in range(1, LIKE_WEEKS + 1))
+    return [calendar.hour(calendar.day_start(before) + into_day) for before in days if before >= FIRST_DAY]

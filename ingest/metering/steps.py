@@ -99,7 +99,7 @@ def advance(fold: Fold, reading: Counted, channel: Channel) -> tuple[Fold, list[
     suspects = (*suspects, reading)
     found: list[Found] = []
     if len(suspects) > SUSPECTS:
-        found.append(Ignored("unexplained", suspects[0], anchor))
+        found.append(_given_up(suspects[0], anchor))
         suspects = suspects[1:]
     chain = _chain(suspects, channel) if len(suspects) == SUSPECTS else None
     if chain is None:
@@ -164,6 +164,11 @@ def _followed(first: Counted, chain: list[Step]) -> Fold:
     for step in chain:
         still_since = still_since if step.end.value == step.start.value else step.end.read_at
     return Fold(chain[-1].end, still_since)
+
+
+def _given_up(suspect: Counted, anchor: Counted) -> Ignored:
+    """The oldest of too many suspects. At the instant of a declared exchange it is no riddle: the declared value counts."""
+    return _ignored(suspect, anchor) if suspect.read_at == anchor.read_at else Ignored("unexplained", suspect, anchor)
 
 
 def _ignored(suspect: Counted, anchor: Counted) -> Ignored:

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -67,6 +67,11 @@ async def put_off(connection: Connection, now: datetime) -> bool:
     if since is not None:
         await connection.execute(QUERIES["take_up_verdicts"])
     return False
+
+
+async def judge_again(connection: Connection, since: Mapping[str, date | None]) -> None:
+    """Have the next round judge institutions anew, each from a day on (None: from its first), also where no meter has a mark."""
+    await connection.execute(QUERIES["judge_again"], {"institution": list(since), "since": list(since.values())})
 
 
 async def roll_up(connection: Connection, now: datetime) -> list[Affected]:

@@ -4,14 +4,15 @@ from typing import Final
 
 from ingest.settings import DatabaseSettings
 from ingest.storage.connection import connected
+from ingest.storage.levels import judge_again
 from ingest.storage.queries import QUERIES
 
 DERIVED: Final = {
     "day_state": "day", "consumption_hour": "hour", "consumption_day": "day", "channel_event": "found_at",
-    "institution_day": "day", "quota_level": "day", "tick": "day", "charging_session": "started_at",
+    "institution_day": "day", "quota_level": "day", "charging_session": "started_at",
     "charging_finding": "found_at", "channel_digest": "day", "vee_signal": "day", "vee_tick": "day",
 }  # fmt: skip
-"""Every table that settlement alone fills, and the column that says when."""
+"""Every table that is derived from readings, and the column that says when."""
 INSTANTS: Final = frozenset({"hour", "found_at", "started_at"})
 
 FIRST_DAY: Final = """
@@ -52,6 +53,8 @@ async def forget_and_mark(settings: DatabaseSettings) -> int:
                ON CONFLICT DO NOTHING""",
             [day],
         )
+        codes = await (await connection.execute("SELECT code FROM metering.institution")).fetchall()
+        await judge_again(connection, {code: None for (code,) in codes})  # a silent day is no reading's
         for table, column in DERIVED.items():
             await connection.execute(
                 f"DELETE FROM metering.{table} WHERE {column} >= %s",  # noqa: S608 - names from this file

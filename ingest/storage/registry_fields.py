@@ -15,7 +15,9 @@ from schemas.reading import CODE, RFC3339, utc
 Code = Annotated[str, StringConstraints(pattern=CODE)]
 FreeCode = Annotated[Code, AfterValidator(lambda code: _not_ours(code))]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,400}$")]
-Positive = Annotated[Decimal, Field(gt=0)]
+Positive = Annotated[Decimal, Field(gt=0, lt=10**6, decimal_places=6)]
+Size = Annotated[Decimal, Field(gt=0, lt=10**7, decimal_places=3)]
+"""Times a `Positive` an allowance that fits its column, and that no use is more than 10^22 times of."""
 Shown = Annotated[Decimal, Field(ge=0, lt=10**12, decimal_places=3)]
 Day = Annotated[date, BeforeValidator(lambda text: _day(text))]
 Instant = Annotated[date | datetime, BeforeValidator(lambda text: _instant(text))]

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ingest.storage.connection import Connection
+from ingest.storage.levels import judge_again
 from ingest.storage.registry_checks import Files, RegistryFault
 from ingest.storage.registry_lines import begin, end
 from ingest.storage.registry_tables import TABLES, Table
@@ -78,6 +79,21 @@ MARK_SESSIONS: Final = """
     WHERE institution.code = ANY (%s)
 """
 
+MOVED: Final = """
+    -- institutions that would go to a region of another time zone after something of them was derived
+    SELECT institution.code, before.timezone, after.timezone
+    FROM unnest(%(institution)s::text[], %(region)s::text[]) AS line (code, region)
+    JOIN metering.institution USING (code)
+    JOIN metering.region AS before ON before.region = institution.region
+    JOIN metering.region AS after ON after.code = line.region AND after.timezone <> before.timezone
+    WHERE EXISTS (
+        SELECT FROM metering.meter_version AS version JOIN metering.channel USING (meter)
+        WHERE version.institution = institution.institution
+          AND (EXISTS (SELECT FROM metering.day_state AS state WHERE state.channel = channel.channel)
+               OR EXISTS (SELECT FROM metering.charging_session AS session WHERE session.meter = channel.meter)))
+    ORDER BY 1
+"""
+
 
 async def apply_registry(connection: Connection, files: Files, *, dry_run: bool) -> Difference:
     """Compare, write the difference, mark what it touches and announce the new version; one transaction, undone if `dry_run`.
@@ -95,6 +111,8 @@ async def apply_registry(connection: Connection, files: Files, *, dry_run: bool)
         changes = await _compare(connection, table, records, difference)
         if table.name == "regions":
             await _refuse_zones(connection, {record["timezone"] for record in changes})
+        if table.name == "institutions":
+            await _refuse_moves(connection, changes)
         if changes:
             async with connection.cursor() as cursor:
                 await cursor.executemany(table.upsert, changes)
@@ -113,6 +131,7 @@ async def apply_registry(connection: Connection, files: Files, *, dry_run: bool)
     changed = {**since, **dict.fromkeys(touched)}
     if changed:
         await connection.execute(MARK_CHANGED, {"institution": list(changed), "since": list(changed.values())})
+        await judge_again(connection, changed)
     if recharged:
         await connection.execute(MARK_SESSIONS, [sorted(recharged)])
     await connection.execute("UPDATE metering.registry_version SET version = version + 1")
@@ -154,6 +173,16 @@ async def _refuse_zones(connection: Connection, timezones: set[str]) -> None:
     """A zone whose days the database sees otherwise would stop settlement, or put an hour into the wrong day."""
     if mistakes := [words for timezone in sorted(timezones) if (words := await unlike(connection, timezone))]:
         raise RegistryFault(mistakes)
+
+
+async def _refuse_moves(connection: Connection, institutions: list[Record]) -> None:
+    """Days of one zone are none of another's: what is derived would stand beside what is derived anew."""
+    moves = {name: [record[name] for record in institutions] for name in ("institution", "region")}
+    if found := await (await connection.execute(MOVED, moves)).fetchall():
+        what = (
+            "region: days of {} are settled, which are none of {}; leave it, and register its meters anew under another institution"
+        )
+        raise RegistryFault([f"institutions: {code}: {what.format(before, after)}" for code, before, after in found])
 
 
 def _record(name: str, line: Any, zone_of: Mapping[str, str]) -> Record:

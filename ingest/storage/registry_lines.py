@@ -20,6 +20,7 @@ from ingest.storage.registry_fields import (
     Instant,
     Positive,
     Shown,
+    Size,
     SubItem,
     Text,
 )
@@ -80,7 +81,7 @@ class DenominatorLine(Line):
 
     institution: Code
     denominator: Literal["floor_area_m2", "people", "beds"]
-    value: Positive
+    value: Size
     valid_from: Day
     valid_to: Day | None = None
     source: Text

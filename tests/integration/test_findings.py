@@ -172,6 +172,27 @@ async def test_late_readings_withdraw_what_they_refute(database: Database, tmp_p
     assert one["history"][0]["author"] == "li"
 
 
+async def test_a_jump_is_judged_anew_when_a_late_reading_shortens_the_silence_before_it(database: Database, tmp_path: Path) -> None:
+    """No day comes to another amount, but the event that was found days later rests on another reading."""
+    of = await fleet(database, tmp_path)
+    rows = [
+        (channel, at, value + (500_000_000 if at >= START + 47 * DAY_US else 0))
+        for channel, at, value in hourly(of["E1"], silent=range(44 * 24, 47 * 24))
+    ]
+    await store(database, rows)
+    await settle_all(database, now=NOW)
+    jump = "SELECT evidence ->> 'from_value', impact > 0 FROM metering.vee_signal WHERE rule = 'unexplained'"
+    assert [(str(rows[44 * 24 - 1][2]), True)] == await database.rows(jump)
+
+    await store(database, hourly(of["E1"])[44 * 24 + 4 : 44 * 24 + 5])
+    await settle_all(database, now=NOW)
+    found = await database.rows(FINDINGS)
+    assert [(str(hourly(of["E1"])[44 * 24 + 4][2]), True)] == await database.rows(jump)
+    await forget_and_mark(database.settings)
+    await settle_all(database, now=NOW)
+    assert found == await database.rows(FINDINGS)
+
+
 async def test_a_meter_never_heard_is_found_until_its_readings_come(database: Database, tmp_path: Path) -> None:
     """A week after it was registered, ranked, the same after a rebuild, no news from day to day; gone with its first readings."""
     of = await fleet(database, tmp_path)

@@ -16,8 +16,9 @@ from ingest.storage import decisions
 from ingest.storage.decisions import Grounds
 from ingest.storage.queries import QUERIES
 from ingest.storage.rebuild import DERIVED
+from ingest.storage.registry_csv import RegistryFault
 from tests.databases import Database
-from tests.registries import channels, import_files, meter, write_files
+from tests.registries import channels, import_files, institution, meter, write_files, write_lines
 from tests.settling import (
     ByHand,
     by_hand,
@@ -145,7 +146,7 @@ async def test_any_order_duplication_and_batching_gives_identical_rows(
     expected = None
     async with by_hand(database) as hand:
         for attempt in range(3):
-            for table in (*DERIVED, "reading", "conflict", "mark", "exchange", "edit"):
+            for table in (*DERIVED, "tick", "reading", "conflict", "mark", "exchange", "edit"):
                 await database.run(f"DELETE FROM metering.{table}")
             undecided, arriving = list(decided), history + rng.choices(history, k=len(history) // 5)
             rng.shuffle(arriving)
@@ -261,6 +262,53 @@ async def test_a_settler_that_was_away_for_days_makes_the_silence_of_each_visibl
     await settle_all(database, now=now - timedelta(days=5))
     await settle_all(database, now=now)
     assert [(7,)] == await database.rows("SELECT count(*) FROM metering.institution_day WHERE medium = 'electricity'")
+
+
+async def test_days_of_silence_are_in_a_rebuild_too(database: Database, tmp_path: Path) -> None:
+    """A verdict that nothing can be said is a verdict: no reading brings it back, and none is there before a meter's first one."""
+    now = datetime.now(UTC)
+    meters = [meter(), meter("C1", medium="charger")]
+    await import_files(database, write_files(tmp_path, institutions=[institution(), institution("I2")], meters=meters))
+    for days in (5, 4, 3):
+        await settle_all(database, now=now - timedelta(days=days))
+    of = await channels(database)
+    at = instant(now - timedelta(days=3))
+    await store(database, [[(of[f"I1/{path}/energy_import_kwh"], at + n * HOUR_US, n) for n in range(30)]
+                           for path in ("electricity/E1", "charger/C1")])  # fmt: skip
+    for days in (2, 1, 0):
+        await settle_all(database, now=now - timedelta(days=days))
+    before = await derived(database)
+    silent = "SELECT count(DISTINCT day)::int FROM metering.quota_level WHERE institution = 2 AND level = 'not_assessable'"
+    assert [(6,)] == await database.rows(silent)
+    last = "SELECT count(*)::int FROM metering.institution_day WHERE medium = 'charger' AND day = %s"
+    assert [(1,)] == await database.rows(last, (now + SHANGHAI).date() - timedelta(days=1)), "a silent charger's days go on"
+    await rebuild(database, now=now)
+    assert [] == differences(before, await derived(database))
+
+
+async def test_an_institution_keeps_its_days_once_they_are_settled(database: Database, tmp_path: Path) -> None:
+    """A region of another zone may be corrected before anything was derived; afterwards days would begin at two midnights."""
+    since = "2020-01-01T00:00:00+08:00"
+
+    def moved(region: str) -> Path:
+        meters = [meter(valid_from=since), meter("C1", medium="charger", valid_from=since)]
+        directory = write_files(tmp_path / region, institutions=[institution(region=region)], meters=meters)
+        zones = {"XN": "Asia/Shanghai", "XC": "Asia/Chongqing", "BE": "Europe/Berlin"}
+        write_lines(directory / "regions.csv", [{"region": code, "name": code, "timezone": zone} for code, zone in zones.items()])
+        return directory
+
+    now = datetime.now(UTC)
+    await import_files(database, moved("BE"))
+    await settle_all(database, now=now)
+    await import_files(database, moved("XN"))
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    await store(database, [[(channel, START + n * HOUR_US, 100 * n) for n in range(99)]])
+    await derived_equals_rebuild(database)
+
+    with pytest.raises(
+        RegistryFault, match=r"I1: region: days of Asia/Shanghai are settled, which are none of Europe/Berlin; leave"
+    ):
+        await import_files(database, moved("BE"))
 
 
 async def test_marks_that_wait_are_told_with_the_oldest_and_the_newest(database: Database) -> None:

@@ -10,7 +10,7 @@ from ingest.metering.calendar import HOUR_US, instant
 from ingest.metering.levels import Thresholds
 from ingest.storage.levels import PUT_OFF
 from tests.databases import Database
-from tests.registries import channels, import_files, institution, meter, write_files
+from tests.registries import QUOTAS, channels, import_files, institution, meter, write_files
 from tests.settling import NOW, by_hand, derived, rebuild, settle_all, settle_once, store
 
 START = instant(datetime(2026, 9, 30, 16, tzinfo=UTC))
@@ -119,3 +119,45 @@ async def _five_institutions(database: Database, directory: Path) -> None:
     registers = [numbers[f"{code}/electricity/E1/energy_import_kwh"] for code in codes]
     await store(database, [[(register, START + n * HOUR_US, 9_000 * n) for register in registers for n in range(99)]])
     await settle_all(database)
+
+
+async def test_what_an_institution_without_a_meter_lacks_is_said_as_the_registry_has_it_now(
+    database: Database, tmp_path: Path
+) -> None:
+    """No channel of it can be marked: its days are judged anew all the same, those of closed months too."""
+    lacks = "SELECT DISTINCT missing FROM metering.quota_level WHERE indicator = 'electricity_per_area' AND period_kind = 'month'"
+    now = datetime.now(UTC)
+    await import_files(database, write_files(tmp_path / "before", institutions=[institution(area=None)], meters=[]))
+    await settle_all(database, now=now - timedelta(days=40))
+    await settle_all(database, now=now)
+    assert [(["floor_area_m2"],)] == await database.rows(lacks)
+
+    await import_files(database, write_files(tmp_path / "after", meters=[]))
+    await settle_all(database, now=now)
+    assert [([],)] == await database.rows(lacks)
+
+
+async def test_the_largest_allowance_that_the_registry_takes_is_settled_and_shown(database: Database, tmp_path: Path) -> None:
+    """One that does not fit its column would stop settlement for everybody."""
+    quotas = [{**QUOTAS[0], "constraint": "999999.999999"}]
+    await import_files(database, write_files(tmp_path, institutions=[institution(area=9999999.999)], quotas=quotas))
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    await store(database, [[(channel, START + n * HOUR_US, 9_000 * n) for n in range(40 * DAY)]])
+    await settle_all(database)
+
+    shown = "SELECT level, allowance > 9.9e12 FROM meterwarden.quota_status WHERE period_start = '2026-10-01' AND allowance > 0"
+    assert {("within", True)} == set(await database.rows(shown))
+
+
+async def test_a_period_is_closed_when_its_last_day_is_and_not_before(database: Database, tmp_path: Path) -> None:
+    """Exceeded at noon of the last day: that is said at once, but the month has twelve hours left."""
+    await import_files(database, write_files(tmp_path))
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    last = datetime(2026, 10, 31, 4, tzinfo=UTC)
+    await store(database, [[(channel, START + n * HOUR_US, 20_000 * n) for n in range(30 * DAY + 13)]])
+    month = """SELECT as_of::text, level, closed, rating FROM meterwarden.quota_status
+               WHERE period_start = '2026-10-01' AND indicator = 'electricity_per_area' AND period_kind = 'month'"""
+    await settle_all(database, now=last)
+    assert [("2026-10-31", "exceeded", False, None)] == await database.rows(month)
+    await settle_all(database, now=last + timedelta(days=1))
+    assert [("2026-10-31", "exceeded", True, "over")] == await database.rows(month)

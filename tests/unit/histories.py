@@ -160,9 +160,11 @@ def histories(draw: st.DrawFn) -> dict[Instant, int]:
 
 @st.composite
 def declared(draw: st.DrawFn) -> tuple[Exchange, ...]:
-    """Up to two exchanges that an operator declares, which may fit the readings or not."""
-    ats = sorted(draw(st.sets(st.integers(START, START + 20 * 24 * HOUR_US), max_size=2)))
+    """Up to two exchanges that an operator declares, which may fit the readings or not; many at a full hour, as readings are."""
+    full_hours = st.integers(1, 20 * 24).map(lambda hours: START + hours * HOUR_US)
+    ats = sorted(draw(st.sets(full_hours | st.integers(START, START + 20 * 24 * HOUR_US), max_size=2)))
     return tuple(Exchange(at, draw(st.integers(0, MODULUS - 1)), draw(st.integers(0, 1000))) for at in ats)
 
 
-zones = st.sampled_from(["Asia/Shanghai", "Europe/Berlin"])  # the latter has days of 23 and 25 hours
+zones = st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "Asia/Kathmandu"])
+"""The second has days of 23 and 25 hours, the hours of the third begin at a quarter to."""

@@ -57,6 +57,17 @@ def test_a_declared_exchange_counts_both_registers_and_none_of_the_jump() -> Non
     assert all(tally.measured_us == HOUR_US for tally in rows.hours.values())
 
 
+def test_a_value_that_the_new_register_did_not_show_at_its_exchange_is_a_spike_beside_the_jump() -> None:
+    """The old register's last reading at that very instant, and a wrong first value: two events, each with a name of its own."""
+    at = START + 2 * HOUR_US
+    rows = Rows(channel(SHANGHAI, exchanges=(Exchange(at, 4_020, 0),)))
+    new = {at + n * HOUR_US: 500_000 + n for n in range(1, 5)}
+    rows.settle({START: 4_000, START + HOUR_US: 4_010, at: 4_020, **new})
+
+    found = [(kind, from_at) for (_, from_at, kind) in sorted(rows.events)]
+    assert [("exchange", at), ("spike", at), ("unexplained", at)] == sorted(found)
+
+
 def test_an_exchange_whose_old_register_cannot_have_reached_its_final_value_is_unexplained() -> None:
     """The operator may have mistyped: nothing is counted up to the exchange, and the event holds both values."""
     of = channel(SHANGHAI, exchanges=(Exchange(START + HOUR_US, 900_000, 0),))
@@ -106,6 +117,16 @@ def test_a_silence_found_out_days_later_follows_its_like_days_when_they_change()
 
     assert ["like_days", "reset"] == sorted(event.kind for event in rows.events.values())
     assert at_once == rows
+
+
+def test_a_silence_in_the_first_weeks_of_the_calendar_has_no_like_days() -> None:
+    """Two edits of January 2000, a day apart, as a year mistyped gives them: unallocated, and settlement goes on."""
+    at = SHANGHAI.day_start(date(2000, 1, 5).toordinal()) + HOUR_US
+    rows = Rows(channel(SHANGHAI))
+    rows.settle({at: 100, at + 20 * HOUR_US: 140})
+
+    assert ["unallocated"] == [event.kind for event in rows.events.values()]
+    assert 40_000 == sum(tally.unallocated for tally in rows.days.values())
 
 
 def test_a_ratio_that_changes_in_a_silence_bends_the_register_and_not_the_profile() -> None:

@@ -42,6 +42,8 @@ from tests.workbooks import mistakes_in
          "institutions.csv:2: institution: .*'meterwarden' is the service's own: choose another code"),
         ({"institutions": [institution(**{"class": "office"})]}, "institutions.csv:2: class: .*'government'.*'other'.*'office'"),
         ({"institutions": [institution(area=0)]}, "denominators.csv:2: value: .*greater than 0.*'0'"),
+        ({"institutions": [institution(area="1e7")]}, "denominators.csv:2: value: .*less than 10000000.*'1e7'"),
+        ({"quotas": [QUOTAS[0] | {"constraint": "9999999999"}]}, "quotas.csv:2: constraint: .*less than 1000000.*'9999999999'"),
         ({"quotas": [QUOTAS[0] | {"indicator": "gas_per_area"}]},
          "quotas.csv:2: unknown indicator 'gas_per_area': use electricity_per_area"),
         ({"quotas": [QUOTAS[0] | {"unit": "kWh/person"}]},

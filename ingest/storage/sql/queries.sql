@@ -615,9 +615,14 @@ CROSS JOIN LATERAL (SELECT meter.medium UNION ALL SELECT 'electricity' WHERE met
 WHERE touched.day + 1 >= version.valid_from::date AND touched.day - 1 <= version.valid_to::date
 
 -- name: affect_region
--- A day of a region has ended: every institution, also one whose meters are silent or missing.
+-- A day of a region has ended: every institution, also one whose meters are silent or missing, and every medium it had days of.
 INSERT INTO affected_day
 SELECT institution, medium, %(day)s FROM metering.institution, unnest(%(media)s::text[]) AS medium WHERE region = %(region)s
+UNION
+SELECT institution, medium, %(day)s
+FROM metering.institution AS of, unnest(ARRAY['electricity', 'water', 'charger']) AS medium
+WHERE region = %(region)s
+  AND EXISTS (SELECT FROM metering.institution_day AS day WHERE day.institution = of.institution AND day.medium = medium.medium)
 
 -- name: verdicts_waiting
 -- Whether marks are left, and since when verdicts have been put off.
@@ -625,12 +630,27 @@ SELECT EXISTS (SELECT FROM metering.mark), (SELECT min(since) FROM metering.affe
 
 -- name: put_off_verdicts
 INSERT INTO metering.affected_later (institution, medium, day, since)
-SELECT DISTINCT institution, medium, day, %(now)s::timestamptz FROM affected_day
+SELECT DISTINCT institution, medium, day, %(now)s::timestamptz FROM affected_day ORDER BY 1, 2, 3
 ON CONFLICT DO NOTHING
 
 -- name: take_up_verdicts
 WITH later AS (DELETE FROM metering.affected_later RETURNING institution, medium, day)
 INSERT INTO affected_day SELECT institution, medium, day FROM later
+
+-- name: judge_again
+-- Of each medium of some institutions the first day that may still be judged, from a day on (NULL: from the first). In order, as rounds
+-- insert too, so that neither waits for the other in a circle.
+INSERT INTO metering.affected_later (institution, medium, day, since)
+SELECT institution.institution, there.medium, min(there.day), now()
+FROM unnest(%(institution)s::text[], %(since)s::date[]) AS touched (code, since)
+JOIN metering.institution USING (code)
+JOIN metering.region USING (region)
+JOIN metering.institution_day AS there USING (institution)
+WHERE there.day >= coalesce(touched.since, '-infinity')
+  AND there.day >= (SELECT metering.first_day(raw_kept_since, region.timezone) FROM metering.retention)
+GROUP BY 1, 2
+ORDER BY 1, 2
+ON CONFLICT DO NOTHING
 
 -- name: affect_days_without_row
 -- From the first day of an institution to the last closed one there is a row a day, so that sums over days miss none.

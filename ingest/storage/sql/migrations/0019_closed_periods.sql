@@ -1,11 +1,14 @@
--- The newest day of each institution's periods is found along the key whatever the statistics say: by rows, not by equal columns. While
--- a city's first days are written nobody has counted them yet, and the planner looked through the index of periods, all institutions of
--- it for each one.
+-- A period is closed once its last day is: an exceedance is a row of the running day already, and that day's was taken for a closed
+-- period's, with a rating, while there were hours left of it. Which days are closed is the settler's to say: it ticks them.
+--
+-- And the newest day of each institution's periods is found along the key whatever the statistics say: by rows, not by equal columns.
+-- While a city's first days are written nobody has counted them yet, and the planner looked through the index of periods, all
+-- institutions of it for each one.
 
 CREATE OR REPLACE VIEW meterwarden.quota_status AS
 SELECT institution.code AS institution, institution.name, period.indicator, period.period_kind, period.period_start,
-       latest.period_end, latest.day + 1 >= latest.period_end AS closed, latest.day AS as_of, latest.level,
-       CASE WHEN latest.day + 1 < latest.period_end OR latest.level = 'not_assessable' THEN NULL
+       latest.period_end, ended.closed, latest.day AS as_of, latest.level,
+       CASE WHEN NOT ended.closed OR latest.level = 'not_assessable' THEN NULL
             WHEN latest.used <= latest.denominator * quota.guide_value * 1000000 THEN 'guide'
             WHEN latest.used <= latest.denominator * quota.benchmark_value * 1000000 THEN 'benchmark'
             WHEN latest.used <= latest.allowance THEN 'constraint'
@@ -38,4 +41,8 @@ CROSS JOIN LATERAL (
           >= (institution.institution, period.indicator, period.period_kind, period.period_start)
     ORDER BY level.institution DESC, level.indicator DESC, level.period_kind DESC, level.period_start DESC, level.day DESC LIMIT 1
 ) AS latest
+CROSS JOIN LATERAL (
+    SELECT latest.day + 1 >= latest.period_end
+       AND EXISTS (SELECT FROM metering.tick WHERE tick.region = institution.region AND tick.day >= latest.day) AS closed
+) AS ended
 LEFT JOIN metering.quota ON quota.quota = latest.quota;
