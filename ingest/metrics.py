@@ -172,6 +172,9 @@ class Metrics:
             "For how long the oldest mark has waited, as far as this settler has seen",
             registry=registry,
         )
+        self.channels_aside = Gauge(
+            "meterwarden_settlement_channels_aside", "Registers set aside, since settling them failed", registry=registry
+        )
         self.rounds = Counter("meterwarden_settlement_rounds_total", "Rounds, by result", ["result"], registry=registry)
         self.round_seconds = Histogram(
             "meterwarden_settlement_round_seconds", "Time of a round that had work", buckets=(*WRITE_BUCKETS, 30), registry=registry

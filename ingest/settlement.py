@@ -6,7 +6,7 @@ a round takes, verdicts are put off, a minute at most.
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,7 @@ from ingest.metering.kept import clipped, first_day
 from ingest.metering.levels import Thresholds
 from ingest.metering.quotas import INDICATORS
 from ingest.metering.resume import Start, State, folded_until
+from ingest.storage import aside as aside_store
 from ingest.storage import levels as level_store
 from ingest.storage import settlement as store
 from ingest.storage import vee as vee_store
@@ -52,14 +53,24 @@ class Round:
 
 
 async def settle_round(
-    connection: Connection, channels: Channels, now: datetime, channel_hours: int, thresholds: Thresholds
+    connection: Connection,
+    channels: Channels,
+    now: datetime,
+    channel_hours: int,
+    thresholds: Thresholds,
+    *,
+    aside: Collection[int] = (),
+    only: Collection[int] | None = None,
 ) -> Round:
     """Take the oldest marks and settle them; `connection` is idle, and its temporary tables are made.
 
-    `now` says which local days are closed. Commits, or raises and leaves everything as it was.
+    `now` says which local days are closed; marks of channels `aside` are kept with them. Commits, or raises and leaves everything
+    as it was. With `only`, as a trial: those channels alone are settled, and everything is undone.
     """
     with _uncollected():
-        return await _settle_round(connection, channels, now, channel_hours, thresholds)
+        done = await _settle_round(connection, channels, now, channel_hours, thresholds, aside, only)
+    await (connection.commit() if only is None else connection.rollback())
+    return done
 
 
 @contextmanager
@@ -78,10 +89,18 @@ def _uncollected() -> Iterator[None]:
 
 
 async def _settle_round(
-    connection: Connection, known: Channels, now: datetime, channel_hours: int, thresholds: Thresholds
+    connection: Connection,
+    known: Channels,
+    now: datetime,
+    channel_hours: int,
+    thresholds: Thresholds,
+    aside: Collection[int],
+    only: Collection[int] | None,
 ) -> Round:
     await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    marks = await store.take_marks(connection, channel_hours)
+    taken = await store.take_marks(connection, channel_hours)
+    await aside_store.add(connection, {channel: marked for channel, marked in taken.items() if channel in aside})
+    marks = {channel: marked for channel, marked in taken.items() if channel not in aside and (only is None or channel in only)}
     channels = await known.among(connection, marks)
     since = await store.raw_kept_since(connection)
     floors = {number: first_day(channel.calendar, since) for number, channel in channels.items()}
@@ -96,9 +115,8 @@ async def _settle_round(
     marked = ((number, day) for number, span in spans.items() for day in range(span.first, span.last + 1))
     day_ended = await level_store.affect(connection, marked, now, MEDIA)
     given = Given() if await level_store.put_off(connection, now) else await verdicts(connection, now, thresholds)
-    await connection.commit()
     too_late = sum(spans.get(number) != span for number, span in marked_spans.items())
-    return Round(len(marks), given.standings, sessions, too_late, given.changed, day_ended)
+    return Round(len(taken), given.standings, sessions, too_late, given.changed, day_ended)
 
 
 def _span(channel: Channel, marked: Marked) -> Span:

@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from ingest.announcer import Announcer
+from ingest.aside import Aside
 from ingest.devices import watch_devices
 from ingest.errors import Unavailable
 from ingest.findings import find_round
@@ -90,6 +93,7 @@ def _let_go(metrics: Metrics, announcer: Announcer) -> None:
     """Whoever settles next shows the standings; ours would stand still."""
     metrics.settling.set(0)
     metrics.marks.set(0)
+    metrics.channels_aside.set(0)
     metrics.oldest_mark.set(0)
     metrics.sessions_due.set(0)
     metrics.standings.clear()
@@ -127,8 +131,8 @@ async def _rounds(
         projection_days=settings.quota.projection_days,
     )
     metrics.settling.set(1)
-    marks, channels, shown = Marks(), Channels(), Shown(metrics, announcer)
-    with as_unavailable():
+    marks, channels, shown, aside = Marks(), Channels(), Shown(metrics, announcer), Aside(metrics)
+    with _contained(), as_unavailable():
         await open_round(connection)
         await open_judging(connection)
         await shown.everything(connection, clock())
@@ -136,7 +140,9 @@ async def _rounds(
         while True:
             started = time.monotonic()
             limit = setbacks.limit(settings.settlement.channel_hours)
-            done = await settle_round(connection, channels, clock(), limit, thresholds)
+            now = clock()
+            await aside.try_again(connection, now)
+            done = await aside.round(connection, partial(settle_round, connection, channels, now, limit, thresholds), limit, now)
             setbacks.count = max(setbacks.count - 1, 0)
             if done:
                 metrics.rounds.labels("done").inc()
@@ -152,6 +158,18 @@ async def _rounds(
             metrics.last_round.set_to_current_time()
             if not done and not judged:
                 await asyncio.sleep(settings.settlement.round_seconds)
+
+
+@contextmanager
+def _contained() -> Iterator[None]:
+    """An error that nobody expected is a setback like any other: intake, in the same process, goes on."""
+    try:
+        yield
+    except Unavailable:
+        raise
+    except Exception as error:
+        log.exception("settlement failed by an error of its own")
+        raise Unavailable(f"settlement: {type(error).__name__}: {error}") from error
 
 
 async def _judge(connection: Connection, metrics: Metrics, channel_days: int, now: datetime) -> bool:

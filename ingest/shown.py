@@ -28,8 +28,8 @@ class Grounds(NamedTuple):
 class Shown:
     """The standings that are shown.
 
-    They can differ from the database's by what the round just done has written, which it names, `meterwarden rebuild` having all
-    judged anew; and once the registry or the clock has moved on.
+    They can differ from the database's by what the round just done has written, which it names; and once the registry or the clock
+    has moved on. `meterwarden rebuild`, which deletes some, raises the registry's version.
     """
 
     def __init__(self, metrics: Metrics, announcer: Announcer) -> None:

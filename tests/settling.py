@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from ingest.findings import find_round
 from ingest.messages import Assessed, Message, Row
@@ -99,7 +100,7 @@ def differences(before: dict[str, list[tuple]], after: dict[str, list[tuple]]) -
     return found
 
 
-async def rebuild(database: Database, **options: int) -> None:
+async def rebuild(database: Database, **options: Any) -> None:
     """Forget everything derived and settle it again from the stored readings, as `meterwarden rebuild` does."""
     await forget_and_mark(database.settings)
     await settle_all(database, **options)

@@ -129,8 +129,10 @@ def as_unavailable() -> Iterator[None]:
         raise unavailable(error) from error
 
 
-def is_worlds(error: psycopg.Error) -> bool:
+def is_worlds(error: Exception) -> bool:
     """Whether an error certainly does not speak of one message; a shortcut only, bisection finds out the rest."""
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, Unavailable)
     return error.sqlstate is None or error.sqlstate[:2] in WORLDS_CLASSES
 
 

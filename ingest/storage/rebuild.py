@@ -53,6 +53,8 @@ async def forget_and_mark(settings: DatabaseSettings) -> int:
                ON CONFLICT DO NOTHING""",
             [day],
         )
+        # whoever shows standings reads them all again: those that are forgotten now stand nowhere
+        await connection.execute("UPDATE metering.registry_version SET version = version + 1")
         codes = await (await connection.execute("SELECT code FROM metering.institution")).fetchall()
         await judge_again(connection, {code: None for (code,) in codes})  # a silent day is no reading's
         for table, column in DERIVED.items():

@@ -193,7 +193,8 @@ async def test_a_changed_registry_is_shown_with_the_next_round(showing: Showing,
     regions = [{"region": region, "name": region, "timezone": "Asia/Shanghai"} for region in ("XN", "WH")]
     write_lines(directory / "regions.csv", regions)
     assert (await import_files(database, directory)).changed
-    await showing.hand.connection.execute("DELETE FROM metering.mark")  # no verdict, no day's end: the version alone says it
+    for table in ("mark", "affected_later"):  # no verdict, no day's end: the version alone says it
+        await showing.hand.connection.execute(f"DELETE FROM metering.{table}")
     await showing.hand.connection.execute(
         "INSERT INTO metering.tick SELECT region, %s FROM metering.region ON CONFLICT DO NOTHING", [NOW.date() - timedelta(days=1)]
     )

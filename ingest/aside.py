@@ -1,0 +1,94 @@
+"""A channel that cannot be settled is set aside, so that it holds up nobody else.
+
+A round that fails by an error that is not the world's is tried by halves of its channels, each try undone, until one channel is
+left that fails alone. It is settled no more, and what is marked of it waits; every hour, and at every start, it is tried again.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from ingest.errors import Unavailable
+from ingest.metrics import Metrics
+from ingest.settlement import Round
+from ingest.storage import aside as store
+from ingest.storage.connection import Connection, is_worlds
+from ingest.storage.settlement import Marked, take_marks
+
+log = logging.getLogger(__name__)
+
+TRY_AGAIN: Final = timedelta(hours=1)
+"""Ours: a try costs a few rounds."""
+
+Settle = Callable[..., Awaitable[Round]]
+"""`settle_round` but for its last two arguments."""
+
+
+class Aside:
+    """The channels that are set aside; all are tried again when a settler begins."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        """None is."""
+        self._metrics = metrics
+        self._tried_at: datetime | None = None
+        self.channels: set[int] = set()
+
+    async def try_again(self, connection: Connection, now: datetime) -> None:
+        """Where it is time, mark all that is set aside again; `connection` is idle, before and after."""
+        if self._tried_at is None or now - self._tried_at >= TRY_AGAIN:
+            await store.take_back(connection)
+            self._tried_at = now
+            self.channels.clear()
+            self._metrics.channels_aside.set(0)
+
+    async def round(self, connection: Connection, settle: Settle, channel_hours: int, now: datetime) -> Round:
+        """A round, and again without the channel by which it has failed. Raises Unavailable where no single one is at fault."""
+        while True:
+            try:
+                return await settle(aside=self.channels)
+            except Exception as error:
+                if is_worlds(error):
+                    raise
+                await self._blame(connection, error, settle, channel_hours, now)
+
+    async def _blame(self, connection: Connection, error: Exception, settle: Settle, channel_hours: int, now: datetime) -> None:
+        await connection.rollback()
+        marks = await take_marks(connection, channel_hours)
+        await connection.rollback()
+        suspects = [channel for channel in marks if channel not in self.channels]
+        found = await _culprit(connection, suspects, partial(settle, aside=self.channels))
+        if found is None:
+            log.error("a round of settlement failed, and no single channel is why", exc_info=error)
+            raise Unavailable(f"settlement: {_first_line(error)}") from error
+        await self._set_aside(connection, found, marks[found], error, now)
+
+    async def _set_aside(self, connection: Connection, channel: int, marked: Marked, error: Exception, now: datetime) -> None:
+        await store.set_aside(connection, channel, marked, _first_line(error), now)
+        self.channels.add(channel)
+        self._metrics.channels_aside.set(len(self.channels))
+        log.error("a channel cannot be settled and was set aside", exc_info=error, extra={"channel": channel})
+
+
+async def _culprit(connection: Connection, suspects: Sequence[int], settle: Settle) -> int | None:
+    """The first channel that fails alone, by halves; None where each half of some part succeeds."""
+    while len(suspects) > 1:
+        half = suspects[: len(suspects) // 2]
+        suspects = half if await _fails(connection, half, settle) else suspects[len(half) :]
+    return suspects[0] if suspects and await _fails(connection, suspects, settle) else None
+
+
+async def _fails(connection: Connection, channels: Collection[int], settle: Settle) -> bool:
+    try:
+        await settle(only=frozenset(channels))
+    except Exception as error:
+        if is_worlds(error):
+            raise
+        await connection.rollback()
+        return True
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
