@@ -10,6 +10,7 @@ import pytest
 from ingest.storage.connection import connected
 from ingest.storage.registry_csv import RegistryFault, read_files
 from ingest.storage.registry_import import Difference, apply_registry
+from ingest.storage.registry_lines import FILES, Line
 from tests.databases import Database
 
 QUOTA = {
@@ -93,13 +94,19 @@ def write_files(
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Write one file; its columns are those that any line has."""
+    """Write one file; its columns are those that any line has, without lines those that a file must have."""
     lines = list(lines)
-    columns = list(dict.fromkeys(name for line in lines for name in line))
+    columns = list(dict.fromkeys(name for line in lines for name in line)) or required(path.stem)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(lines)
+
+
+def required(name: str) -> list[str]:
+    """The columns that a registry file must have."""
+    fields = FILES[name].model_fields.items()
+    return [field.alias or column for column, field in fields if field.is_required() and column not in Line.model_fields]
 
 
 def mistakes_in(directory: Path) -> list[str]:
