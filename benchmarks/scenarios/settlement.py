@@ -78,11 +78,12 @@ class Hand:
         ends = time.monotonic() + self.bench.sizes.rounds_seconds
         for number in range(self.bench.sizes.rounds):
             for course in (other, one) if number % 2 else (one, other):
-                yield await self._round_of(course, number, now)
+                yield await self.round_of(course, number, now)
             if time.monotonic() > ends:
                 break
 
-    async def _round_of(self, course: Course, number: int, now: datetime) -> Run:
+    async def round_of(self, course: Course, number: int, now: datetime) -> Run:
+        """A course's next round."""
         first = course.start + number * course.each * course.step
         await add_readings(self.owner, course.channels, first, first + course.each * course.step, course.step)
         account, channels = await self.round(now), len(course.channels)
@@ -96,7 +97,11 @@ async def run(bench: Bench, wanted: Set[str]) -> AsyncIterator[Run]:
     sizes = bench.sizes
     hourly = _ranges(sizes.settle_channels, sizes.settle_channels, sizes.deep_channels, sizes.deep_channels, sizes.backlog_channels)
     midnight = datetime.now(UTC).replace(hour=16, minute=0, second=0, microsecond=0) - timedelta(days=3)  # in Shanghai
-    async with _hand(bench, hourly[-1].stop - 1) as hand:
+    if "settle" in wanted:
+        async with _hand(bench, "settlement_alone", sizes.settle_channels) as hand:
+            async for one in _alone(hand, range(1, sizes.settle_channels + 1), midnight):
+                yield one
+    async with _hand(bench, "settlement", hourly[-1].stop - 1) as hand:
         if "settle" in wanted:
             async for one in _current_hour(hand, hourly[:-1], midnight):
                 yield one
@@ -110,14 +115,28 @@ def _ranges(*sizes: int) -> list[range]:
     return [range(end - size + 1, end + 1) for size, end in zip(sizes, ends, strict=True)]
 
 
+async def _alone(hand: Hand, channels: range, midnight: datetime) -> AsyncIterator[Run]:
+    """The current hour of so many channels, with none beside them in the database."""
+    course = Course("settle alone", channels, await _until_one(hand, channels, midnight), QUARTER, 1)
+    for number in range(hand.bench.sizes.rounds):
+        yield await hand.round_of(course, number, midnight + timedelta(hours=20))
+
+
+async def _until_one(hand: Hand, channels: range, midnight: datetime) -> datetime:
+    """Yesterday by the hour, today every 15 minutes up to one in the afternoon: that."""
+    settled = midnight + timedelta(hours=13)
+    await add_readings(hand.owner, channels, midnight - timedelta(days=1), midnight, timedelta(hours=1), marks=ENDS)
+    await hand.rest(midnight)
+    await add_readings(hand.owner, channels, midnight, settled, QUARTER, marks=ENDS)
+    await hand.rest(settled)
+    return settled
+
+
 async def _current_hour(hand: Hand, channels: list[range], midnight: datetime) -> AsyncIterator[Run]:
     """Yesterday by the hour, today every 15 minutes, then in turn the 14th hour's rounds and those of the 16th at a second."""
     sizes, everybody = hand.bench.sizes, range(channels[0].start, channels[-1].stop)
-    settled, hour, evening = midnight + timedelta(hours=13), midnight + timedelta(hours=16), midnight + timedelta(hours=20)
-    await add_readings(hand.owner, everybody, midnight - timedelta(days=1), midnight, timedelta(hours=1), marks=ENDS)
-    await hand.rest(midnight)
-    await add_readings(hand.owner, everybody, midnight, settled, QUARTER, marks=ENDS)
-    await hand.rest(settled)
+    hour, evening = midnight + timedelta(hours=16), midnight + timedelta(hours=20)
+    settled = await _until_one(hand, everybody, midnight)
     slow, fast, slow_deep, fast_deep = channels
     for ending, depth, at_15_min, at_1_s in (
         ("", sizes.settle_readings, slow, fast),
@@ -150,9 +169,9 @@ async def _backlog(hand: Hand, channels: range, midnight: datetime) -> Run:
 
 
 @asynccontextmanager
-async def _hand(bench: Bench, channels: int) -> AsyncIterator[Hand]:
+async def _hand(bench: Bench, name: str, channels: int) -> AsyncIterator[Hand]:
     """A database of its own, with so many channels."""
-    own = replace(bench, prepared=await prepare(bench.stack.postgres.url(), "settlement", bench.directory / "passwords"))
+    own = replace(bench, prepared=await prepare(bench.stack.postgres.url(), name, bench.directory / "passwords"))
     url = own.prepared.uri_with_password("meterwarden_owner")
     settings = own.writer.model_copy(update={"statement_timeout_seconds": MOST_SECONDS})
     async with await AsyncConnection.connect(url, autocommit=True) as owner, connected(settings) as settler:

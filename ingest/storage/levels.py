@@ -197,7 +197,8 @@ async def write(connection: Connection, folded: Sequence[tuple[Wanted, Basis, li
     """Put the standings of every fold in the place of those from its first day on; returns the institutions where any differs."""
     async with connection.cursor() as cursor, cursor.copy("COPY settled_level FROM STDIN") as copy:
         for wanted, basis, standings in folded:
-            await copy.write("".join(_lines(wanted, basis, standings)))
+            if standings:  # of most folds there are none: their day runs on
+                await copy.write("".join(_lines(wanted, basis, standings)))
     stale = await (await connection.execute(QUERIES["stale_levels"], _keys([wanted for wanted, _, _ in folded]))).fetchall()
     if stale:
         async with connection.cursor() as cursor:

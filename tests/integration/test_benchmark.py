@@ -16,7 +16,7 @@ REACHED = Target("reached", Measure("single", "readings_per_s"), 0)
 EVERYTHING = {
     "copy", "copy plain", "copy encoded", "copy in singles", "copy 1 % duplicates", "copy all duplicates", "generator",
     "generator batch20", "null", "single", "paho", "batch20", "aiomqtt", "latency at full rate", "latency", "backlog",
-    "backlog null", "settle 15 min", "settle 15 min deep", "settle 1 s", "settle 1 s deep", "settle backlog",
+    "backlog null", "settle alone", "settle 15 min", "settle 15 min deep", "settle 1 s", "settle 1 s deep", "settle backlog",
     "fleet 10", "fleet 20", "start 20",
 }  # fmt: skip
 

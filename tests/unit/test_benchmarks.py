@@ -107,7 +107,7 @@ def test_targets_of_wall_clock_time_are_never_judged() -> None:
 def test_every_target_names_a_scenario_that_exists() -> None:
     """A misspelt name would never be run, and never be missed."""
     fleets = SIZES["full"].fleets
-    settling = {"settle 15 min", "settle 15 min deep", "settle 1 s", "settle 1 s deep", "settle backlog"}
+    settling = {"settle alone", "settle 15 min", "settle 15 min deep", "settle 1 s", "settle 1 s deep", "settle backlog"}
     known = {
         *NAMES,
         *settling,
