@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Final, NamedTuple, TypeVar
 
 from ingest.metering.registers import INTEGER_LIMIT
+from ingest.topics import TopicName
 from schemas.registers import REGISTERS, Kind
 
 Named = TypeVar("Named")
@@ -71,6 +72,7 @@ class Registry:
     def __init__(self, version: int, meters: Iterable[RegisteredMeter] = (), *, after: "Registry | None" = None) -> None:
         """Fill from versions of meters, in any order. `after`: the one before, maybe still in use; paths are kept once for both."""
         self.version = version
+        self._seal = object()  # another one whenever something comes in: what topics remember holds no registry alive
         self._paths: dict[str, int] = after._shared() if after else {}
         self._known = 0
         self._newest = array("i")  # by the path's number: a version of the meter, or ABSENT
@@ -106,6 +108,20 @@ class Registry:
             row = self._next[row]
         return None if newest == ABSENT else ABSENT
 
+    def row_of(self, topic: TopicName, read_at_us: int) -> int | None:
+        """`row` of a topic's own path; the topic remembers it, for among a million meters no processor's cache holds where to look.
+
+        Measured at 8,000 messages/s of as many meters: 3 of 22 us were that look-up.
+        """
+        if topic.sought_by is not self._seal:
+            number = self._paths.get(topic.path, len(self._newest))
+            topic.newest = self._newest[number] if number < len(self._newest) else ABSENT
+            topic.sought_by = self._seal
+        row = topic.newest
+        if row >= 0 and self._valid_from_us[row] <= read_at_us < self._valid_to_us[row]:
+            return row
+        return self.row(topic.path, read_at_us)
+
     def is_under(self, row: int, gateway: int) -> bool:
         """Whether a gateway may speak for a meter."""
         return gateway != ABSENT and self._gateway[row] == gateway
@@ -120,6 +136,7 @@ class Registry:
 
     def extend(self, versions: Versions) -> None:
         """Take versions in while the registry is being filled. In columns a million take 0.7 s."""
+        self._seal = object()
         self._find_by(versions.paths)
         self._gateway.extend(map(self._gateways.__getitem__, versions.gateways))
         self.meter.extend(versions.meters)

@@ -1,8 +1,9 @@
 """Topic name -> institution, medium, device, kind."""
 
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
 from ingest.errors import Reason, Rejection
 from schemas.reading import CODE
@@ -16,7 +17,8 @@ REMEMBERED: Final = 2**16
 """Topics, some 30 MB at most: only proper ones are remembered, and their codes are short."""
 
 
-class TopicName(NamedTuple):
+@dataclass(slots=True)
+class TopicName:
     """What a native topic name says; for a gateway's readings `medium` is `gateway`. `path`: institution/medium/device."""
 
     kind: Kind
@@ -24,6 +26,10 @@ class TopicName(NamedTuple):
     medium: str
     device: str
     path: str
+    newest: int = field(default=-1, compare=False)
+    """The registry's: where it has found the path (`Registry.row_of`)."""
+    sought_by: object = field(default=None, compare=False)
+    """The registry's: by which one that was sought."""
 
 
 @lru_cache(REMEMBERED)

@@ -47,7 +47,7 @@ def usual_rows(topic: TopicName, message: Message, registry: Registry, window: A
 def _rows(topic: TopicName, items: list[Any], received_at: Instant, registry: Registry, window: AcceptWindow) -> list[Row]:
     """One loop, for a call a reading costs a twentieth of all that is done here. Raises one of `_DOUBTS`."""
     prefix, topic_medium, topic_meter, own, gateway = _named_by(topic, registry)
-    find, is_under, register = registry.row, registry.is_under, registry.register
+    find, find_own, is_under, register = registry.row, registry.row_of, registry.is_under, registry.register
     media, instant_of = native_v1.MEDIA, native_v1.instant_of
     earliest, latest = received_at - window.back_us, received_at + window.ahead_us
     rows: list[Row] = []
@@ -62,8 +62,9 @@ def _rows(topic: TopicName, items: list[Any], received_at: Instant, registry: Re
         medium = take("medium", topic_medium)
         main, lowest = media[medium]
         path = prefix + medium + "/" + take("meter", topic_meter)
-        row = find(path, read_at)
-        if row is None or row == ABSENT or not (path == own or is_under(row, gateway)) or main not in item:
+        is_own = path == own
+        row = find_own(topic, read_at) if is_own else find(path, read_at)
+        if row is None or row == ABSENT or not (is_own or is_under(row, gateway)) or main not in item:
             raise _DoubtError
         for name, value in item.items():
             if name not in lowest or value is None:

@@ -4,8 +4,9 @@ import random
 import tracemalloc
 from collections.abc import Iterable
 
+from ingest import topics
 from ingest.metering.registers import INTEGER_LIMIT
-from ingest.registry import ABSENT, Face, RegisteredMeter, Registry, Versions
+from ingest.registry import ABSENT, Face, RegisteredMeter, Registry, Versions, _in_columns
 
 FOREVER = 2**63 - 1
 MANY = 20_000
@@ -130,3 +131,21 @@ def test_the_next_registry_takes_a_fraction_of_the_memory_of_the_first() -> None
     assert both < 1.35 * one
     assert left < 0.05 * one
     assert {1: 1, 2: None} == _known(few, [1, 2])
+
+
+def test_what_a_topic_remembers_of_one_registry_is_nothing_to_another_nor_to_what_came_in_since() -> None:
+    """One topic asked of three registries in turn, for instants in, before and after what each of them knows."""
+    number = 3
+    topic = topics.parse(f"metering/{_path(number)}/reading")
+    registries = [
+        Registry(1, [_meter(number, until=5), _meter(number, since=5)]),
+        Registry(1, [_meter(0), _meter(1), _meter(number, since=4)]),
+        Registry(1, [_meter(0)]),
+    ]
+    for at in (1, 4, 5, 9, 1):
+        for registry in (*registries, *reversed(registries)):
+            assert registry.row(topic.path, at) == registry.row_of(topic, at)
+    empty = registries[-1]
+    assert empty.row_of(topic, 1) is None
+    empty.extend(_in_columns([_meter(number)]))
+    assert empty.row(topic.path, 1) == empty.row_of(topic, 1) == 2
