@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 TRY_AGAIN: Final = timedelta(hours=1)
 """Ours: a try costs a few rounds."""
 
+MOST: Final = 20
+"""Where more fail, it is the program or the database that does, and no register's readings. Ours."""
+
 Settle = Callable[..., Awaitable[Round]]
 """`settle_round` but for its last two arguments."""
 
@@ -44,7 +47,7 @@ class Aside:
             self._metrics.channels_aside.set(0)
 
     async def round(self, connection: Connection, settle: Settle, channel_hours: int, now: datetime) -> Round:
-        """A round, and again without the channel by which it has failed. Raises Unavailable where no single one is at fault."""
+        """A round, and again without the channel by which it has failed. Raises Unavailable where none is at fault, or too many."""
         while True:
             try:
                 return await settle(aside=self.channels)
@@ -57,10 +60,10 @@ class Aside:
         await connection.rollback()
         marks = await take_marks(connection, channel_hours)
         await connection.rollback()
-        suspects = [channel for channel in marks if channel not in self.channels]
+        suspects = [channel for channel in marks if channel not in self.channels] if len(self.channels) < MOST else []
         found = await _culprit(connection, suspects, partial(settle, aside=self.channels))
         if found is None:
-            log.error("a round of settlement failed, and no single channel is why", exc_info=error)
+            log.error("a round of settlement failed, and no single channel is why, or too many are", exc_info=error)
             raise Unavailable(f"settlement: {_first_line(error)}") from error
         await self._set_aside(connection, found, marks[found], error, now)
 

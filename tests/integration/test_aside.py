@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from ingest import aside as aside_module
 from ingest import settlement
 from ingest.aside import TRY_AGAIN, Aside
 from ingest.errors import Unavailable
@@ -20,7 +21,7 @@ from ingest.settlement import settle_round
 from ingest.stack import Stack
 from tests.databases import Database
 from tests.registries import channels, import_files, institution, meter, write_files
-from tests.running import eventually, readings, running_service, topic
+from tests.running import Service, eventually, readings, running_service, topic
 from tests.running import publish as sent
 from tests.settling import NOW, ByHand, by_hand, derived, rebuild, settle_all, store
 
@@ -139,6 +140,17 @@ async def test_what_is_the_worlds_fault_or_no_single_channels_sets_nobody_aside(
     assert [] == await database.rows(ASIDE)
 
 
+async def test_where_many_fail_no_more_are_set_aside(
+    database: Database, meters: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a fault of the program would set the whole city aside, one by one."""
+    monkeypatch.setattr(aside_module, "MOST", 2)
+    async with by_hand(database) as hand, refused(database, meters):
+        with pytest.raises(Unavailable, match=NO):
+            await rounds(hand, Aside(Metrics(CollectorRegistry())))
+    assert 2 == len(await database.rows(ASIDE))
+
+
 async def test_the_service_goes_on_says_so_and_tries_again_at_its_start(
     stack: Stack, database: Database, tmp_path: Path, code: str
 ) -> None:
@@ -163,8 +175,8 @@ async def test_the_service_goes_on_says_so_and_tries_again_at_its_start(
     assert [] == await database.rows(ASIDE)
 
 
-async def _aside_is(service: object, number: int) -> bool:
-    return number == await service.metric("settlement_channels_aside")  # type: ignore[attr-defined]
+async def _aside_is(service: Service, number: int) -> bool:
+    return number == await service.metric("settlement_channels_aside")
 
 
 async def _has_rows(database: Database, query: str) -> bool:
