@@ -2,12 +2,13 @@
 
 import re
 import secrets
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ingest.stack import places, process
+from ingest.stack import places
 from ingest.stack.packages import Programs
 from ingest.stack.passwords import hashed
 from ingest.stack.ports import free_port
@@ -25,6 +26,23 @@ topic readwrite metering/#
 topic read meterwarden/#
 topic read $SYS/#
 """
+ANSWER_SECONDS = 1.0
+CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"
+"""MQTT 3.1.1: a clean session, 60 s of keep alive, no name and no user."""
+CONNACK = 0x20
+
+
+def answers(port: int) -> bool:
+    """True if a broker there answers, be it with a refusal.
+
+    The kernel accepts connections for one that has begun to listen; a signal would still end it, its handlers come later.
+    """
+    try:
+        with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as probe:
+            probe.sendall(CONNECT)
+            return probe.recv(1) == bytes([CONNACK])
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +95,8 @@ class Mosquitto(Server):
         return [self.programs.mosquitto, "-c", self.directory / "mosquitto.conf"]
 
     def ready(self) -> bool:
-        """True if it accepts connections: it does not before the saved sessions are loaded."""
-        return process.accepts(self.port)
+        """True if it answers a client: it does not before the saved sessions are loaded."""
+        return answers(self.port)
 
     def _write_configuration(self, extra: str) -> None:
         places.provide(self.directory / "listeners")

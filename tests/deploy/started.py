@@ -14,7 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ingest.stack import Postgres, Programs, free_port, places, process
+from ingest.stack import Postgres, Programs, free_port, places
+from ingest.stack.mosquitto import answers
 from ingest.stack.server import Server
 from tests.databases import ROOT
 from tests.deploy import composed
@@ -144,7 +145,7 @@ class AsSetUp(Server):
         return [self.programs.mosquitto, "-c", self.directory / "config" / "mosquitto.conf"]
 
     def ready(self) -> bool:
-        return process.accepts(self.port) and process.accepts(self.tls_port)
+        return answers(self.port)
 
 
 class AsComposed(Server):

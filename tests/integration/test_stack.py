@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -152,6 +153,18 @@ def test_a_gateway_publishes_below_its_own_institution_only_and_a_restart_keeps_
     stack.mosquitto.restart()
     received = _subscribe(stack, "-C", "1", "-W", "10", "-F", "%t")
     assert received.stdout.split() == [f"metering/{SCHOOL}/genuine"]
+
+
+def test_a_broker_that_only_listens_is_not_ready(stack: Stack) -> None:
+    """The kernel takes connections for one that cannot take a signal yet."""
+    broker = stack.mosquitto
+    assert broker.process is not None
+    broker.process.send(signal.SIGSTOP)
+    try:
+        assert not broker.ready()
+    finally:
+        broker.process.send(signal.SIGCONT)
+    assert broker.ready()
 
 
 def test_prometheus_scrapes_a_target_and_its_alert_reaches_the_webhook_by_institution(stack: Stack) -> None:
