@@ -64,6 +64,11 @@ _CANARY_METER: Final = RegisteredMeter(
     *CANARY, None, 0, -(2**63), 2**63 - 1, 0, [("energy_import_kwh", CANARY_CHANNEL, USUAL_DECIMALS)]
 )
 _NO_REGISTER: Final = (ABSENT, Face(0, 0))
+_WIDTH: Final = 4
+_FROM, _TO, _DISPLAY, _CHANNEL = range(_WIDTH)
+"""What stands side by side of a version: valid from and to, the number of its display, the channel of its first register."""
+_Place = tuple["array[int]", int, int, Face]
+"""A register's channels: the column, how far a version's stands from the next one's, where the first stands; and the face."""
 
 
 class Registry:
@@ -80,12 +85,10 @@ class Registry:
         self._gateways = _Numbers[str | None]({None: ABSENT})
         self._gateway = array("i")
         self.meter = array("i")
-        self._valid_from_us = array("q")
-        self._valid_to_us = array("q")
+        self._usual = array("q")  # what nearly every reading asks for, of a version side by side: one look into cold memory
         self._display_numbers = _Numbers[str]()
-        self._displays: list[dict[str, tuple[array[int], Face]]] = []  # few and distinct: a column of numbers stands for them
-        self._display = array("i")
-        self._channels: list[array[int]] = []  # of the first register that a display names, of the second, ...
+        self._displays: list[dict[str, _Place]] = []  # few and distinct: a number stands for each
+        self._channels: list[array[int]] = []  # of the second register that a display names, of the third, ...
         self.extend(_in_columns([_CANARY_METER, *meters]))
 
     def __len__(self) -> int:
@@ -102,8 +105,9 @@ class Registry:
             row = newest = self._newest[self._paths[path]]
         except (KeyError, IndexError):  # a path that only the next registry knows has a number beyond ours
             return None
+        usual = self._usual
         while row >= 0:
-            if self._valid_from_us[row] <= read_at_us < self._valid_to_us[row]:
+            if usual[row * _WIDTH + _FROM] <= read_at_us < usual[row * _WIDTH + _TO]:
                 return row
             row = self._next[row]
         return None if newest == ABSENT else ABSENT
@@ -117,8 +121,8 @@ class Registry:
             number = self._paths.get(topic.path, len(self._newest))
             topic.newest = self._newest[number] if number < len(self._newest) else ABSENT
             topic.sought_by = self._seal
-        row = topic.newest
-        if row >= 0 and self._valid_from_us[row] <= read_at_us < self._valid_to_us[row]:
+        row, usual = topic.newest, self._usual
+        if row >= 0 and usual[row * _WIDTH + _FROM] <= read_at_us < usual[row * _WIDTH + _TO]:
             return row
         return self.row(topic.path, read_at_us)
 
@@ -129,10 +133,10 @@ class Registry:
     def register(self, row: int, name: str) -> tuple[int, Face]:
         """The channel of a register, ABSENT where the meter has none registered, and what its values may be."""
         try:
-            channel, face = self._displays[self._display[row]][name]
+            column, width, place, face = self._displays[self._usual[row * _WIDTH + _DISPLAY]][name]
         except KeyError:
             return _NO_REGISTER
-        return channel[row], face
+        return column[row * width + place], face
 
     def extend(self, versions: Versions) -> None:
         """Take versions in while the registry is being filled. In columns a million take 0.7 s."""
@@ -140,12 +144,22 @@ class Registry:
         self._find_by(versions.paths)
         self._gateway.extend(map(self._gateways.__getitem__, versions.gateways))
         self.meter.extend(versions.meters)
-        self._valid_from_us.extend(versions.valid_from_us)
-        self._valid_to_us.extend(versions.valid_to_us)
-        displays = list(map(self._display_numbers.__getitem__, versions.displays))
+        displays = array("q", map(self._display_numbers.__getitem__, versions.displays))
         self._displays += map(self._new_display, list(self._display_numbers)[len(self._displays) :])
-        self._display.extend(displays)
-        self._number_channels([len(self._displays[display]) for display in displays], versions.channels)
+        first, *further = _by_place(
+            versions.channels, [len(self._displays[display]) for display in displays], 1 + len(self._channels)
+        )
+        for column, channels in zip(self._channels, further, strict=True):
+            column.extend(channels)
+        begin = len(self._usual)
+        self._usual.extend(array("q", bytes(_WIDTH * self._usual.itemsize * len(displays))))
+        for place, values in (
+            (_FROM, versions.valid_from_us),
+            (_TO, versions.valid_to_us),
+            (_DISPLAY, displays),
+            (_CHANNEL, first),
+        ):
+            self._usual[begin + place :: _WIDTH] = array("q", values)
 
     def _find_by(self, paths: Sequence[str]) -> None:
         numbers, newest, following = self._paths, self._newest, self._next
@@ -166,24 +180,24 @@ class Registry:
         """Our paths, to be added to by the next registry; none where most are of meters that are gone."""
         return self._paths if len(self._paths) <= 2 * len(self) else {}
 
-    def _new_display(self, text: str) -> dict[str, tuple["array[int]", Face]]:
-        """By register: the column of its channels, and its face."""
+    def _new_display(self, text: str) -> dict[str, "_Place"]:
+        """By register: where its channels stand, and its face."""
         digits, *registers = text.split(" ")
-        named = list(zip(registers[::2], map(int, registers[1::2]), strict=True))
-        while len(self._channels) < len(named):
-            self._channels.append(array("i", [ABSENT]) * len(self._display))
-        return {
-            name: (column, _face(name, int(digits), decimals))
-            for column, (name, decimals) in zip(self._channels, named, strict=False)
-        }
+        while len(self._channels) < len(registers) // 2 - 1:
+            self._channels.append(array("i", [ABSENT]) * (len(self._usual) // _WIDTH))
+        places = [(self._usual, _WIDTH, _CHANNEL), *((column, 1, 0) for column in self._channels)]
+        named = zip(registers[::2], map(int, registers[1::2]), places, strict=False)
+        return {name: (*place, _face(name, int(digits), decimals)) for name, decimals, place in named}
 
-    def _number_channels(self, lengths: Sequence[int], channels: Sequence[int]) -> None:
-        """Of each version so many channels: the first in the first column, the second in the second."""
-        ends = list(accumulate(lengths))
-        for place, column in enumerate(self._channels):
-            column.extend(
-                channels[end - length + place] if place < length else ABSENT for end, length in zip(ends, lengths, strict=True)
-            )
+
+def _by_place(channels: Sequence[int], lengths: Sequence[int], places: int) -> list[Iterable[int]]:
+    """Of each version so many channels: the first of each, the second of each, ...; ABSENT where it has none there."""
+    ends = list(accumulate(lengths))
+
+    def of(place: int) -> Iterable[int]:
+        return (channels[end - length + place] if place < length else ABSENT for end, length in zip(ends, lengths, strict=True))
+
+    return [of(place) for place in range(places)]
 
 
 class _Numbers(dict[Named, int]):

@@ -46,7 +46,7 @@ def usual_rows(topic: TopicName, message: Message, registry: Registry, window: A
 
 def _rows(topic: TopicName, items: list[Any], received_at: Instant, registry: Registry, window: AcceptWindow) -> list[Row]:
     """One loop, for a call a reading costs a twentieth of all that is done here. Raises one of `_DOUBTS`."""
-    prefix, topic_medium, topic_meter, own, gateway = _named_by(topic, registry)
+    prefix, topic_medium, topic_meter, gateway = _named_by(topic, registry)
     find, find_own, is_under, register = registry.row, registry.row_of, registry.is_under, registry.register
     media, instant_of = native_v1.MEDIA, native_v1.instant_of
     earliest, latest = received_at - window.back_us, received_at + window.ahead_us
@@ -59,11 +59,10 @@ def _rows(topic: TopicName, items: list[Any], received_at: Instant, registry: Re
             read_at, last = instant_of(text), text
             if not earliest <= read_at <= latest:
                 raise _DoubtError
-        medium = take("medium", topic_medium)
+        medium, meter = take("medium", topic_medium), take("meter", topic_meter)
         main, lowest = media[medium]
-        path = prefix + medium + "/" + take("meter", topic_meter)
-        is_own = path == own
-        row = find_own(topic, read_at) if is_own else find(path, read_at)
+        is_own = meter == topic_meter and medium == topic_medium
+        row = find_own(topic, read_at) if is_own else find(prefix + medium + "/" + meter, read_at)
         if row is None or row == ABSENT or not (is_own or is_under(row, gateway)) or main not in item:
             raise _DoubtError
         for name, value in item.items():
@@ -83,12 +82,12 @@ def _rows(topic: TopicName, items: list[Any], received_at: Instant, registry: Re
     return rows
 
 
-def _named_by(topic: TopicName, registry: Registry) -> tuple[str, str | None, str | None, str | None, int]:
-    """How paths begin; medium, meter and path of the readings where the topic says them; the gateway that may speak for others."""
+def _named_by(topic: TopicName, registry: Registry) -> tuple[str, str | None, str | None, int]:
+    """How paths begin; medium and meter of the readings where the topic says them; the gateway that may speak for others."""
     prefix = topic.institution + "/"
     if topic.kind == "readings":
-        return prefix, None, None, None, registry.gateway(topic.institution, topic.device)
-    return prefix, topic.medium, topic.device, topic.path, ABSENT
+        return prefix, None, None, registry.gateway(topic.institution, topic.device)
+    return prefix, topic.medium, topic.device, ABSENT
 
 
 def _check_beside(name: str, value: Any, topic: TopicName, main: str, lowest: dict[str, float]) -> None:

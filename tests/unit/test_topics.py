@@ -74,6 +74,18 @@ def test_any_other_topic_is_refused(topic: str) -> None:
     assert (Reason.UNKNOWN_TOPIC, Stage.IDENTIFY) == (refused.value.reason, refused.value.stage)
 
 
+def test_more_topics_than_are_remembered_are_parsed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is bounded, whoever publishes under however many codes; proper topics only are kept."""
+    remembered: dict[str, topics.TopicName] = {}
+    monkeypatch.setattr(topics, "_remembered", remembered)
+    monkeypatch.setattr(topics, "REMEMBERED", 7)
+    for number in [*range(40), *range(40)]:
+        assert topics.parse(contract.meter_reading("I1", "water", f"W{number}")).device == f"W{number}"
+        with pytest.raises(Rejection):
+            topics.parse(f"metering/I1/water/W {number}/reading")
+        assert 0 < len(remembered) <= 7
+
+
 @given(st.text())
 def test_any_text_is_parsed_or_refused(topic: str) -> None:
     """No topic raises anything else."""
