@@ -58,7 +58,7 @@ async def test_without_a_broker_it_is_live_but_not_ready_and_becomes_ready_when_
     with own_broker(stack.programs) as broker:
         async with running_service(database, broker, tmp_path, until_ready=False) as service:
             await eventually(lambda: service.log_lines("no connection to the broker"))
-            assert {"ready": False, "broker": False, "database": True} == await service.unready()
+            assert {"ready": False, "broker": False, "database": True, "migrations": True} == await service.unready()
             broker.start()
             await service.ready()
             broker.stop()
@@ -107,7 +107,7 @@ async def test_what_is_published_while_the_database_is_away_arrives_once_afterwa
         await proxy.refuse()
         await publish(stack.mosquitto, topic(code), readings(range(10, 300)))
         await eventually(lambda: service.log_lines("batch not committed, trying again"))
-        assert {"ready": False, "broker": True, "database": False} == await service.unready()
+        assert {"ready": False, "broker": True, "database": False, "migrations": True} == await service.unready()
         assert 10 == await service.metric("messages_acknowledged_total")
         await proxy.resume()
         metrics = await service.counted(stored=300)
@@ -219,7 +219,7 @@ async def test_a_session_taken_over_by_another_client_is_told_and_takes_readines
         identifier = service.environment["METERWARDEN_BROKER__CLIENT_IDENTIFIER"]
         async with client(stack.mosquitto, "ingest", identifier=identifier) as other:
             await eventually(lambda: service.log_lines("no connection to the broker"))
-            assert {"ready": False, "broker": False, "database": True} == await service.unready()
+            assert {"ready": False, "broker": False, "database": True, "migrations": True} == await service.unready()
             assert 1 == await service.metric("broker_sessions_taken_over_total")
             await other.publish("meterwarden/still-there", b"1", qos=1)
         assert "session_taken_over" == service.log_lines("no connection to the broker")[0]["reason"]
