@@ -126,12 +126,15 @@ async def test_what_is_published_while_the_database_is_away_arrives_once_afterwa
         ("batch__age_seconds", "0", "greater than 0"),
         ("broker__receive_maximum", "10", "at least twice batch.messages"),
         ("quota__warning_ratio", "1.5", "less than 1"),
+        ("database__url", "postgresql://u:one@hunter2@127.0.0.1/meterwarden", "percent-encoded"),
+        ("database__url", "postgresql://u:one/hunter2@127.0.0.1/meterwarden", "percent-encoded"),
+        ("broker__host", "mqtt://u:one@hunter2@127.0.0.1", "a host name or address alone"),
     ],
 )
 async def test_a_wrong_setting_ends_the_process_at_once_with_its_name_and_what_is_allowed(
     stack: Stack, tmp_path: Path, name: str, value: str, allowed: str
 ) -> None:
-    """Nothing is started on half-understood settings; the last lines say which one, and no traceback hides it."""
+    """Nothing is started on half-understood settings; the last lines say which one, no traceback hides it, no secret is shown."""
     service = service_of(database_of(stack, "never_opened"), stack.mosquitto, tmp_path, **{name: value})
     await service.start()
     assert await service.status() == 1
@@ -140,6 +143,7 @@ async def test_a_wrong_setting_ends_the_process_at_once_with_its_name_and_what_i
     assert shown in said
     assert allowed in said
     assert "Traceback" not in said
+    assert "hunter2" not in said
 
 
 async def test_sigterm_drains_commits_acknowledges_and_nothing_is_delivered_again(
