@@ -66,6 +66,11 @@ def rules_of(access: str, user: str) -> list[str]:
     return [line.strip() for line, of in _attributed(access) if of == user and not _names(line) and _is_rule(line)]
 
 
+def named(access: str) -> list[str]:
+    """The users that an access list names, each once."""
+    return list(dict.fromkeys(user for line in access.splitlines() if (user := _names(line))))
+
+
 def has_pattern(access: str) -> bool:
     """Whether an access list has the shipped rule for institutions."""
     return PATTERN in (line.strip() for line in access.splitlines())

@@ -126,6 +126,13 @@ class Metrics:
                 "meterwarden_database_up", "1 while the last uses of it by intake and by the registry succeeded", registry=registry
             )
         )
+        self.migrated = Condition(
+            Gauge(
+                "meterwarden_database_migrated",
+                "1 while the database has the structure that this version works on",
+                registry=registry,
+            )
+        )
         self.canary_latency = Histogram(
             "meterwarden_canary_latency_seconds",
             "From publishing a reading of our own to seeing it committed",
@@ -205,7 +212,9 @@ class Metrics:
             registry=registry,
         )
         self.quota_published = Counter("meterwarden_quota_states_published_total", "Quota states sent", registry=registry)
-        self.conditions = Conditions(broker=self.connected.__bool__, database=self.database_up.__bool__)
+        self.conditions = Conditions(
+            broker=self.connected.__bool__, database=self.database_up.__bool__, migrations=self.migrated.__bool__
+        )
         self.standings = StandingsCollector()
 
         # devices, shown by whoever settles, for institutions that miss one

@@ -35,13 +35,14 @@ from ingest.errors import Unavailable
 from ingest.members import watch_members
 from ingest.messages import Assessed, Message, Outcome
 from ingest.metrics import READING_OUTCOMES, Metrics
+from ingest.migrated import until_migrated, watch_migrations
 from ingest.persist import persist
 from ingest.present import Present, assessor, watch_registry
 from ingest.registry import Registry
 from ingest.retry import delay_seconds, pause
 from ingest.settings import DatabaseSettings, Settings
 from ingest.settler import Clock, settle, utc_now
-from ingest.storage import members
+from ingest.storage import members, structure
 from ingest.storage.connection import connected
 from ingest.storage.queries import QUERIES
 from ingest.storage.writer import Writer
@@ -177,6 +178,7 @@ async def _lines(settings: Settings, metrics: Metrics, clock: Clock, stopping: a
         helpers = [
             tasks.create_task(watch_registry(settings, present, metrics), name="meterwarden.registry"),
             tasks.create_task(watch_members(settings, metrics), name="meterwarden.members"),
+            tasks.create_task(watch_migrations(settings, metrics), name="meterwarden.migrations"),
             tasks.create_task(Warden(settings, present, metrics, clock).watch(), name="meterwarden.quarantine"),
             tasks.create_task(watch(settings.broker, metrics), name="meterwarden.broker"),
             tasks.create_task(watch_certificates(settings, metrics), name="meterwarden.certificates"),
@@ -217,6 +219,8 @@ async def _open(
     settings: Settings, metrics: Metrics, stopping: asyncio.Event, *, leaving: bool = False
 ) -> tuple[Present, Inbox, Session] | None:
     """What intake needs before it begins; None where the process was stopped meanwhile."""
+    ask = partial(structure.fault, settings.database)
+    await until_migrated(lambda: _until_available(ask, metrics, stopping), metrics, stopping)
     present = Present(Registry(0))
     await _until_available(partial(present.load, settings, metrics), metrics, stopping)
     known = await _until_available(partial(members.known_filters, settings), metrics, stopping)

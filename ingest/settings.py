@@ -5,12 +5,13 @@ from files (`..._FILE`), so that they appear in no process list. A wrong setting
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest.metering.calendar import HOUR_US
@@ -35,6 +36,7 @@ class BrokerSettings(Part):
     """The MQTT 5 broker that the meters publish to."""
 
     host: str = "127.0.0.1"
+    """A name or an address, no URL."""
     port: Port = 1883
     username: str | None = None
     password_file: Path | None = None
@@ -61,6 +63,14 @@ class BrokerSettings(Part):
         """Whoever names a certificate expects TLS, and must not connect in the clear."""
         _require_tls(self)
         return self
+
+    @field_validator("host")
+    @classmethod
+    def a_host_is_no_url(cls, host: str) -> str:
+        """A password in it would stand in every error and in the log."""
+        if re.search(r"[\s/@?#]", host) or host.count(":") == 1:  # an address of version 6 has more
+            raise ValueError("must be a host name or address alone; port, user and password file have settings of their own")
+        return host
 
 
 class DatabaseSettings(Part):

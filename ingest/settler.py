@@ -25,6 +25,7 @@ from ingest.settings import Settings
 from ingest.settlement import settle_round
 from ingest.shown import Shown
 from ingest.statuses import Statuses
+from ingest.storage import structure
 from ingest.storage.channels import Channels
 from ingest.storage.connection import Connection, as_unavailable, connected
 from ingest.storage.queries import QUERIES
@@ -78,6 +79,7 @@ async def _settle_while_connected(
 ) -> None:
     """Wait for the lock, then settle, say what is settled and keep states, until one of them raises Unavailable."""
     async with connected(settings.database) as connection:
+        await structure.require(connection)
         await _let_others_take_over(connection, settings)
         await _wait_for_lock(connection, settings.settlement.round_seconds)
         async with asyncio.TaskGroup() as tasks:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ingest import accounts
 from ingest.stack.mosquitto import INGEST_USER, PASSWORD_BYTES, SIMULATOR_ACCESS, SIMULATOR_USER
 from ingest.stack.passwords import hashed
 
@@ -26,6 +27,11 @@ NAMES: Final = "mosquitto localhost 127.0.0.1"
 RENEW_SECONDS: Final = 60 * 86_400
 """A certificate with less time left is made anew."""
 RESERVED: Final = {INGEST_USER, SIMULATOR_USER, "meterwarden"}
+KEPT: Final = "# Below: kept as it stands.\n"
+EXPLAINED: Final = """
+# Above: written anew at every start of broker-setup. `meterwarden gateway add` adds below; rules of your own begin there with
+# a line that says whose they are: user NAME.
+"""
 CODE: Final = re.compile(r"[^\s/+#:$]+")
 
 
@@ -49,9 +55,9 @@ class Places:
 
 def set_up(at: Places, names: Sequence[str], *, simulator: bool) -> None:
     """Configuration, passwords and certificates are there. `simulator`: one user may publish for every institution."""
-    for name in ("mosquitto.conf", "access", "listeners/tls.conf"):
-        text = (at.shipped / name).read_text(encoding="utf-8")
-        write(at.config / name, text + SIMULATOR_ACCESS if name == "access" and simulator else text)
+    for name in ("mosquitto.conf", "listeners/tls.conf"):
+        write(at.config / name, (at.shipped / name).read_text(encoding="utf-8"))
+    write_access(at, simulator=simulator)
     users = passwords(at)
     users[INGEST_USER] = hashed(secret(at, "broker_ingest"))
     users.pop(SIMULATOR_USER, None)
@@ -59,6 +65,26 @@ def set_up(at: Places, names: Sequence[str], *, simulator: bool) -> None:
         users[SIMULATOR_USER] = hashed(secret(at, "broker_simulator"))
     write_passwords(at, users)
     certificates(at, names)
+
+
+def write_access(at: Places, *, simulator: bool) -> None:
+    """Who may read and write what: as shipped, and below it what an operator has added, as it stands."""
+    file = at.config / "access"
+    kept = kept_of(file.read_text(encoding="utf-8") if file.exists() else "")
+    shipped = (at.shipped / "access").read_text(encoding="utf-8")
+    write(file, f"{shipped}{SIMULATOR_ACCESS if simulator else ''}{EXPLAINED}{KEPT}{kept}")
+
+
+def kept_of(access: str) -> str:
+    """What an operator has added to an access list: all below the line that says so.
+
+    Where that is not there, as in an older installation, the rules of users by name; what else was changed was never kept.
+    """
+    _, line, below = access.partition(KEPT)
+    if line:
+        return below
+    users = [user for user in accounts.named(access) if user not in (INGEST_USER, SIMULATOR_USER)]
+    return "".join(f"\nuser {user}\n" + "".join(f"{rule}\n" for rule in accounts.rules_of(access, user)) for user in users)
 
 
 def add(at: Places, codes: Sequence[str]) -> dict[str, str]:

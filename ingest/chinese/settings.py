@@ -30,6 +30,11 @@ SETTINGS: Final[dict[str, str]] = {
     "String should have at most {number} characters": "至多 {number} 个字符",
     "String should match pattern {pattern}": "应符合模式 {pattern}",
     "not a connection string; write it as {example}": "不是连接字符串,请写作 {example}",
+    "a password in it must be percent-encoded (@ as %40, / as %2F, : as %3A, ? as %3F, # as %23, % as %25), or left out and "
+    "given in a file":
+        "其中的密码须作百分号编码(@ 写作 %40,/ 写作 %2F,: 写作 %3A,? 写作 %3F,# 写作 %23,% 写作 %25),或从中去掉并放入文件",
+    "must be a host name or address alone; port, user and password file have settings of their own":
+        "应只写主机名或地址;端口、用户与密码文件另有设置",
     "tls_certificate_file and tls_key_file need tls_ca_file, or the connection is made without TLS":
         "tls_certificate_file 与 tls_key_file 须与 tls_ca_file 同时设置,否则连接不加密",
     "tls_key_file needs tls_certificate_file": "tls_key_file 须与 tls_certificate_file 同时设置",

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import BaseModel, SecretStr
 
 from ingest.settings import Settings
+from ingest.storage.connection import connection_string
 
 PREFIX: Final = "METERWARDEN_"
 HIDDEN: Final = "******"
@@ -101,8 +101,8 @@ def _shown(name: str | None, value: Any) -> Any:
 
 def _without_password(url: str) -> str:
     try:
-        parts = conninfo_to_dict(url)
-    except ProgrammingError:  # nobody knows which part of it is secret
+        parts = conninfo_to_dict(connection_string(url))
+    except ValueError:  # nobody knows which part of it is secret
         return HIDDEN
     secret = {name: HIDDEN for name in parts if "password" in name}
     return make_conninfo("", **{**parts, **secret})

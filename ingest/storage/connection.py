@@ -1,6 +1,7 @@
 """How a connection to the database is opened, and which of its errors are the world's."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
@@ -50,12 +51,29 @@ OTHER_STRUCTURE: Final = frozenset({"3F000", "42P01", "42703", "42883"})
 """No such schema, table, column, function."""
 
 
+NOT_READ: Final = "not a connection string; write it as postgresql://USER@HOST:PORT/DATABASE"
+NOT_ENCODED: Final = (
+    "a password in it must be percent-encoded (@ as %40, / as %2F, : as %3A, ? as %3F, # as %23, % as %25), or left out and given "
+    "in a file"
+)
+_TOO_MUCH: Final = re.compile(r"@.*@|%(?![0-9A-Fa-f]{2})", re.DOTALL)
+"""What a URL with a password that is written as it is may have, and no other."""
+_BEFORE_QUERY: Final = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?([^?]*)")
+"""Hosts and database of a URL, as libpq finds them: after the first `@` where no `/` comes before it (libpq, 32.1.1.2)."""
+
+
 def connection_string(url: str) -> str:
-    """The string as it is. Raises ValueError where libpq cannot read it, whose own words would repeat it, password included."""
+    """The string as it is. Raises ValueError, which never repeats any of it, where libpq cannot read it, whose own words would.
+
+    Also where libpq reads a part of the password as host, port or database: it would stand in the next error, and in the log.
+    """
     try:
-        conninfo_to_dict(url)
+        port = str(conninfo_to_dict(url).get("port") or "")
     except psycopg.ProgrammingError:
-        raise ValueError("not a connection string; write it as postgresql://USER@HOST:PORT/DATABASE") from None
+        raise ValueError(NOT_ENCODED if _TOO_MUCH.search(url) else NOT_READ) from None
+    found = _BEFORE_QUERY.match(url)
+    if (found and "@" in found[1]) or not all(one.strip().isdecimal() for one in port.split(",") if one):
+        raise ValueError(NOT_ENCODED)
     return url
 
 

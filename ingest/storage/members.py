@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ingest.settings import Settings
+from ingest.storage import structure
 from ingest.storage.connection import connected
 from ingest.storage.queries import QUERIES
 
@@ -19,12 +20,14 @@ async def keep_filters(settings: Settings, filters: Sequence[str]) -> None:
     """Remember the filters before they matter; while the database is away the broker is not subscribed anew. Raises Unavailable."""
     parameters = [settings.broker.client_identifier, list(filters), settings.broker.session_expiry_seconds]
     async with connected(settings.database, autocommit=True) as connection:
+        await structure.require(connection)
         await connection.execute(QUERIES["keep_filters"], parameters)
 
 
 async def seen(settings: Settings) -> int:
     """Say that we are connected; returns how many members are absent for a quarter of their session's life. Raises Unavailable."""
     async with connected(settings.database, autocommit=True) as connection:
+        await structure.require(connection)
         await connection.execute(QUERIES["member_seen"], [settings.broker.client_identifier])
         return int((await (await connection.execute(QUERIES["members_absent"])).fetchall())[0][0])
 

@@ -17,7 +17,7 @@ from ingest.errors import Refused, Unavailable
 from ingest.messages import Assessed, Message, Outcome, Row, SessionRow
 from ingest.metering.calendar import instant, moment
 from ingest.settings import DatabaseSettings
-from ingest.storage import marking, readings
+from ingest.storage import marking, readings, structure
 from ingest.storage.connection import Connection, connect, is_worlds, unavailable
 from ingest.storage.outcomes import Key, outcomes, outcomes_of_new
 from ingest.storage.queries import QUERIES
@@ -98,11 +98,20 @@ class Writer:
 
     async def _opened(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = await connect(self._settings)
-            self._connection.add_notice_handler(self._heard)
-            await self._connection.execute(QUERIES["set_up_writer"])
-            await self._connection.commit()
+            self._connection = await self._open()
         return self._connection
+
+    async def _open(self) -> Connection:
+        connection = await connect(self._settings)
+        try:
+            await structure.require(connection)
+            connection.add_notice_handler(self._heard)
+            await connection.execute(QUERIES["set_up_writer"])
+            await connection.commit()
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
 
     async def _write(self, connection: Connection, batch: Sequence[Assessed]) -> list[Outcome]:
         rows = rows_in_order(batch)

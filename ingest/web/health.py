@@ -1,7 +1,7 @@
 """/metrics, /livez, /readyz.
 
-Live: the event loop turns. Ready: connected and subscribed, and the database answers. Liveness never depends on the database: a
-restart would mend nothing.
+Live: the event loop turns. Ready: connected and subscribed, and the database answers and has our structure. Liveness never depends
+on the database: a restart would mend nothing.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping

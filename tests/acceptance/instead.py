@@ -124,6 +124,7 @@ INSTEAD: Final = (
     Instead("deployment.md", r"sudo apt-get install .*", "needs root"),
     Instead("deployment.md", r"sudo deploy/install .*", "a minute of downloads; test_install.py runs it"),
     Instead("deployment.md", r"sudo systemctl .*", "needs systemd; test_systemd.py has it read the units"),
+    Instead("deployment.md", r"sudo (useradd|chgrp) .*", "changes the users of the machine"),
     Instead("deployment.md", r"git checkout v\S+ && .*docker compose build", "a version that is yet to come", is_composed),
     Instead("deployment.md", r"deploy/compose/pin > .*", "asks a registry of images; test_images.py runs it"),
     Instead("embedded-stack.md", r".*meterwarden stack .*", "typed in README's ten minutes", is_typed_in_readme),

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ingest.stack import Stack
 from ingest.storage.migrate import migrate
-from tests.databases import ROOT, Database, database_of
+from tests.databases import PASSWORDS, ROOT, Database, database_of
 
 ROWS = "INSERT INTO metering.reading SELECT now() - n * interval '1 day', n, now(), 1 FROM generate_series(0, 39) AS n"
 
@@ -37,6 +37,13 @@ def script(
         check=False,
         timeout=300,
     )
+
+
+def as_owner(directory: Path) -> dict[str, str]:
+    """The variables of a backup by the owner of the structure, who is no superuser; its password is in a file."""
+    file = directory / "owner.password"
+    file.write_text(f"{PASSWORDS['meterwarden_owner']}\n", encoding="utf-8")
+    return {"PGUSER": "meterwarden_owner", "PGPASSWORD": "", "BACKUP_PASSWORD_FILE": str(file)}
 
 
 @pytest.fixture
@@ -64,13 +71,15 @@ async def holdings(of: Database) -> dict[str, list[tuple]]:
     return found
 
 
-@pytest.mark.parametrize("through", [False, True])
+@pytest.mark.parametrize("way", ["directly", "through a command", "as the owner"])
 async def test_a_restored_database_is_the_one_that_was_backed_up_and_works(
-    stack: Stack, database: Database, again: Database, tmp_path: Path, through: bool
+    stack: Stack, database: Database, again: Database, tmp_path: Path, way: str
 ) -> None:
     """Every row and every right; migrations find nothing to do; the writer writes into an old chunk and a new one."""
     await database.run(ROWS)
-    backed_up = script(stack, "backup", tmp_path / "backup", database.name, through=through)
+    through = way == "through a command"
+    owner = as_owner(tmp_path) if way == "as the owner" else {}
+    backed_up = script(stack, "backup", tmp_path / "backup", database.name, through=through, **owner)
     assert backed_up.returncode == 0, backed_up.stderr
     restored = script(stack, "restore", tmp_path / "backup", again.name, through=through)
     assert restored.returncode == 0, restored.stderr
@@ -191,17 +200,18 @@ async def test_what_cannot_be_told_fails_no_backup(stack: Stack, database: Datab
 async def test_of_the_nightly_backups_the_old_ones_go_unless_tonights_failed(
     stack: Stack, database: Database, tmp_path: Path
 ) -> None:
-    """Two weeks of them, by name and age; what else lies there stays."""
-    below = tmp_path / "backups"
+    """Two weeks of them, by name and age; what else lies there stays. A link to the directory, as systemd makes, does as well."""
+    below, link = tmp_path / "backups", tmp_path / "link"
+    link.symlink_to(below)
     for name, days in (("2026-01-01T011700", 15.1), ("2026-01-20T011700", 13), ("before-0.2.0", 99), ("keep", 99)):
         (below / name).mkdir(parents=True)
         (below / name / "database.dump").touch()
         os.utime(below / name, (time.time() - days * 86_400,) * 2)
     before = set(below.iterdir())
-    assert script(stack, "nightly", below, "not_there").returncode != 0
+    assert script(stack, "nightly", link, "not_there").returncode != 0
     assert before == set(below.iterdir())
 
-    assert script(stack, "nightly", below, database.name).returncode == 0
+    assert script(stack, "nightly", link, database.name).returncode == 0
     assert before - set(below.iterdir()) == {below / "2026-01-01T011700"}
     (new,) = set(below.iterdir()) - before
     assert (new / "database.dump").exists()

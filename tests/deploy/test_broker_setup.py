@@ -1,13 +1,18 @@
 """The one-shot that prepares the broker: the real mosquitto starts on what it leaves, and lets in whom it should."""
 
+import json
 import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from ingest import accounts
+from ingest.cli import main
 from ingest.stack import Stack, process
+from ingest.stack.mosquitto import SIMULATOR_ACCESS
 from tests.answers import publisher
 from tests.deploy.started import AsSetUp, broker_of, broker_setup, containers_below
 from tests.running import topic
@@ -49,7 +54,57 @@ def test_it_can_be_run_again_and_changes_nothing_that_lasts(at: Any) -> None:
     broker_setup().set_up(at, NAMES, simulator=False)
     assert {"ingest", "SCHOOL-1"} == set(broker_setup().passwords(at))
     assert kept == {name: (at.config / name).read_text() for name in kept}
-    assert (at.config / "access").read_text() == (at.shipped / "access").read_text()
+    assert (at.config / "access").read_text() == (
+        at.shipped / "access"
+    ).read_text() + broker_setup().EXPLAINED + broker_setup().KEPT
+
+
+GATEWAY = ("SCHOOL-1", "G1")
+
+
+def gateway(at: Any, command: str) -> str:
+    """`meterwarden gateway` for G1 of SCHOOL-1 on the broker's own files; returns what it says."""
+    files = ["--password-file", str(at.config / "passwords"), "--acl-file", str(at.config / "access")]
+    done = CliRunner().invoke(main, ["gateway", command, *GATEWAY, *files, "--json"])
+    assert 0 == done.exit_code, done.output
+    return done.stdout
+
+
+def test_what_an_operator_added_to_the_access_list_is_kept_at_every_start(stack: Stack, at: Any) -> None:
+    """The rules of a gateway and rules by hand, whatever the simulator's do, and also those of a list from before any was kept."""
+    user, added = "G1@SCHOOL-1", json.loads(gateway(at, "add"))
+    access = at.config / "access"
+    access.write_text(f"{access.read_text()}# a panel in the hall\nuser panel\ntopic read meterwarden/quota/#\n")
+    kept = access.read_text().partition(broker_setup().KEPT)[2]
+    assert user in kept
+    for simulator in (True, False, False):
+        broker_setup().set_up(at, NAMES, simulator=simulator)
+        assert kept == access.read_text().partition(broker_setup().KEPT)[2]
+        assert simulator == ("user simulator" in access.read_text())
+    assert may_publish_as_a_gateway(stack, at, user, added["password"])
+
+    older = (at.shipped / "access").read_text() + SIMULATOR_ACCESS + kept
+    for _ in range(2):
+        access.write_text(older)
+        broker_setup().set_up(at, NAMES, simulator=False)
+        assert ["ingest", user, "panel"] == accounts.named(access.read_text())
+        assert accounts.rules_of(older, user) == accounts.rules_of(access.read_text(), user) != []
+        assert ["topic read meterwarden/quota/#"] == accounts.rules_of(access.read_text(), "panel")
+        older = access.read_text()
+    assert may_publish_as_a_gateway(stack, at, user, added["password"])
+
+    gateway(at, "remove")
+    broker_setup().set_up(at, NAMES, simulator=False)
+    assert ["ingest", "panel"] == accounts.named(access.read_text())
+    assert user not in broker_setup().passwords(at)
+
+
+def may_publish_as_a_gateway(stack: Stack, at: Any, user: str, password: str) -> bool:
+    """Whether the real broker takes a batch from G1 of SCHOOL-1, and from it nothing else."""
+    with broker_of(stack.programs, at) as broker, publisher(broker, user, password) as one:
+        assert ("CONNACK", SUCCESS) == one.answer()
+        assert ("PUBACK", NOT_AUTHORIZED) == one.publish("metering/SCHOOL-1/gateway/G2/batch")
+        return ("PUBACK", NO_SUBSCRIBERS) == one.publish("metering/SCHOOL-1/gateway/G1/batch")
 
 
 def test_an_institution_is_let_in_for_its_own_topics_and_shut_out(stack: Stack, at: Any) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from ingest.stack import Stack
 from tests.databases import ROOT, Database
@@ -84,8 +85,8 @@ def members(group: str) -> set[str]:
     return {call for name in names for call in (members(name) if name.startswith("@") else {name})}
 
 
-def check(traced: str) -> None:
-    """No other system call, no memory both writable and executable, no other kind of socket, no file opened for writing."""
+def check(traced: str, below: Path | None = None) -> None:
+    """No other system call, no memory both writable and executable, no other socket, no file opened for writing but `below`."""
     used = set(re.findall(r"^\d+ +([a-z_0-9]+)\(", traced, re.MULTILINE))
     assert {"execve", "connect", "exit_group"} <= used
     assert set() == used - allowed()
@@ -93,7 +94,7 @@ def check(traced: str) -> None:
     families = re.findall(r"^RestrictAddressFamilies=(.*)$", UNIT, re.MULTILINE)[0].split()
     assert set() == set(re.findall(r"socket\((AF_\w+)", traced)) - set(families)
     opened = re.findall(r'open(?:at)?\(.*?"([^"]+)", [^)]*O_(?:WRONLY|RDWR|CREAT)', traced)
-    assert set() == set(opened) - {"/dev/null"}
+    assert set() == {path for path in opened if path != "/dev/null" and not (below and Path(path).is_relative_to(below))}
 
 
 async def test_the_service_needs_nothing_that_is_forbidden_to_it(traced: str) -> None:
@@ -111,3 +112,37 @@ def test_the_daily_work_needs_nothing_that_is_forbidden_to_it(database: Database
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     check((tmp_path / "calls").read_text(encoding="utf-8", errors="replace"))
+
+
+def test_the_backup_needs_nothing_that_is_forbidden_to_it(stack: Stack, database: Database, tmp_path: Path) -> None:
+    """With the variables of unit and sample, places apart: it writes where its unit lets it, and is no superuser."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace not found: apt-get install strace")
+    unit = (ROOT / "deploy" / "systemd" / "meterwarden-backup.service").read_text(encoding="utf-8")
+    sample = (ROOT / "deploy" / "systemd" / "backup.env").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^(?:Environment=)?([A-Z_]+)=(.*)$", sample, re.MULTILINE))
+    given |= dict(re.findall(r"^Environment=([A-Z_]+)=(.*)$", unit, re.MULTILINE))
+    assert {"PGHOST", "PGUSER", "PGSSLMODE", "KEEP_DAYS", "BACKUP_PASSWORD_FILE", "BACKUP_METRICS"} <= set(given)
+    (program,) = re.findall(r"^ExecStart=/opt/meterwarden/(\S+) %S/meterwarden-backup$", unit, re.MULTILINE)
+    password, state, textfiles = tmp_path / "owner.password", tmp_path / "writable" / "state", tmp_path / "writable" / "textfiles"
+    for directory in (state, textfiles):
+        directory.mkdir(parents=True)
+    where = conninfo_to_dict(database.owner_url)
+    password.write_text(str(where["password"]), encoding="utf-8")
+    given |= {
+        "PGHOST": str(where["host"]), "PGPORT": str(where["port"]), "PGDATABASE": database.name, "PGSSLMODE": "disable",
+        "BACKUP_PASSWORD_FILE": str(password), "BACKUP_METRICS": str(textfiles),
+        "PATH": f"{stack.programs.postgres_bin}:{os.environ['PATH']}",
+    }  # fmt: skip
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-o", tmp_path / "calls", ROOT / "deploy" / program, state],
+        env={key: text for key, text in given.items() if key != "PGSSLROOTCERT"}, cwd="/",
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ((dump,),) = [list(one.glob("database.dump")) for one in state.iterdir()]
+    assert dump.stat().st_size > 0
+    assert {"meterwarden_backup.prom", "meterwarden_backup_expected.prom", "meterwarden_backup_run.prom"} == {
+        path.name for path in textfiles.iterdir()
+    }
+    check((tmp_path / "calls").read_text(encoding="utf-8", errors="replace"), tmp_path / "writable")

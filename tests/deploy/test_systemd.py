@@ -18,6 +18,10 @@ TIMERS: Final = sorted((ROOT / "deploy" / "systemd").glob("*.timer"))
 SAMPLES: Final = sorted((ROOT / "deploy" / "systemd").glob("*.env"))
 MOST_EXPOSED: Final = 15
 """Of 100, by systemd's own rating; a unit without any protection has 96. What is left is the network, which they need."""
+START_SECONDS: Final = 30
+"""What a try to migrate takes beside connecting, on a slow machine."""
+ADDRESSES: Final = 4
+"""So many of one host does libpq try, one after the other."""
 QUIET_BEFORE: Final = 6
 """O'clock."""
 PROTECTION: Final = re.compile(r"""^(?:DynamicUser|UMask|NoNew|Capab|Ambient|Protect|Private|ProcSubset|Remove|Restrict|Lock|
@@ -37,10 +41,11 @@ def analyze(tmp_path: Path) -> list[str]:
         shutil.copy(unit, system)
     for target in ("sysinit", "basic", "shutdown", "network-online", "multi-user", "timers", "time-sync", "time-set"):
         (system / f"{target}.target").write_text(f"[Unit]\nDescription={target}\n")
-    binary = tmp_path / "opt" / "meterwarden" / "bin" / "meterwarden"
-    binary.parent.mkdir(parents=True)
-    binary.write_text("#!/bin/sh\n")
-    binary.chmod(0o755)
+    for name in ("bin/meterwarden", "database/nightly"):
+        program_of_ours = tmp_path / "opt" / "meterwarden" / name
+        program_of_ours.parent.mkdir(parents=True)
+        program_of_ours.write_text("#!/bin/sh\n")
+        program_of_ours.chmod(0o755)
     return [program, f"--root={tmp_path}", "--no-pager"]
 
 
@@ -69,9 +74,9 @@ def test_no_unit_is_less_protected_than_another() -> None:
     assert {unit.name: sandboxes["meterwarden.service"] for unit in UNITS} == sandboxes
 
 
-def test_the_daily_work_is_started_every_night_and_made_up_for(analyze: list[str]) -> None:
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda path: path.stem)
+def test_the_daily_work_is_started_every_night_and_made_up_for(analyze: list[str], timer: Path) -> None:
     """By systemd's own reading of the calendar: a day apart; not at the same second on every machine; also after a night off."""
-    (timer,) = TIMERS
     text = timer.read_text(encoding="utf-8")
     (calendar,) = re.findall(r"^OnCalendar=(.+)$", text, re.MULTILINE)
     said = asked([analyze[0], "calendar", "--iterations=3", calendar]).stdout
@@ -102,6 +107,29 @@ def test_passwords_are_credentials(unit: Path) -> None:
     assert loaded == named
     samples = "".join(path.read_text(encoding="utf-8") for path in SAMPLES)
     assert not re.search(r"PASSWORD|//[^/@\s]*:[^/@\s]*@", samples)
+
+
+def seconds_of(text: str, name: str) -> int:
+    """A span of time in a unit."""
+    ((number, unit),) = re.findall(rf"^{name}=(\d+)(s|min|h|)$", text, re.MULTILINE)
+    return int(number) * {"": 1, "s": 1, "min": 60, "h": 3600}[unit]
+
+
+def test_a_migration_that_cannot_be_made_is_given_up_and_the_service_goes_on_without_it() -> None:
+    """All tries lie within the span in which they are counted, also where each ends at a host that does not answer. The service
+    starts after it and does not depend on it, and is itself tried for ever."""
+    text = (ROOT / "deploy/systemd/meterwarden-migrate.service").read_text(encoding="utf-8")
+    (tries,) = re.findall(r"^StartLimitBurst=(\d+)$", text, re.MULTILINE)
+    (connect,) = re.findall(r"^Environment=PGCONNECT_TIMEOUT=(\d+)$", text, re.MULTILINE)
+    a_try = seconds_of(text, "RestartSec") + START_SECONDS + ADDRESSES * int(connect)
+    assert 600 <= int(tries) * seconds_of(text, "RestartSec")
+    assert int(tries) * a_try < seconds_of(text, "StartLimitIntervalSec")
+    service = (ROOT / "deploy/systemd/meterwarden.service").read_text(encoding="utf-8")
+    depended = re.findall(r"^(?:Requires|Requisite|BindsTo|PartOf|Upholds|Conflicts)=.*", service, re.MULTILINE)
+    assert [] == depended
+    assert re.search(r"^After=.*\bmeterwarden-migrate\.service\b", service, re.MULTILINE)
+    assert re.search(r"^Restart=always$", service, re.MULTILINE)
+    assert 0 == seconds_of(service, "StartLimitIntervalSec")
 
 
 def test_a_stop_leaves_time_to_drain() -> None:

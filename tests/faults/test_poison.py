@@ -167,7 +167,7 @@ async def test_a_fault_that_hits_every_message_quarantines_none_and_passes_when_
         await database.run("REVOKE INSERT ON metering.mark FROM meterwarden_writer")
         await publish(stack.mosquitto, topic(code), readings(range(50)))
         await eventually(lambda: tried_in_vain(service, 2), "tried again")
-        assert {"ready": False, "broker": True, "database": False} == await service.unready()
+        assert {"ready": False, "broker": True, "database": False, "migrations": True} == await service.unready()
         assert 0 == await service.metric("messages_acknowledged_total")
         assert [] == await quarantined(database)
         await database.run("GRANT INSERT ON metering.mark TO meterwarden_writer")

@@ -33,7 +33,13 @@ async def test_a_broker_that_grants_the_subscription_and_denies_every_message_is
         async with running_service(database, broker, tmp_path, until_ready=False, **CANARY) as service:
             await eventually(lambda: service.log_lines("subscribed"), "subscribed, as the broker says")
             await eventually(lambda: service.log_lines("the canary did not come home, trying again"), "missed")
-            assert {"ready": False, "broker": True, "database": True, "canary": False} == await service.unready()
+            assert {
+                "ready": False,
+                "broker": True,
+                "database": True,
+                "migrations": True,
+                "canary": False,
+            } == await service.unready()
             places.write(broker.directory / "access", access, 0o600)
             await asyncio.to_thread(broker.restart)
             await service.ready()

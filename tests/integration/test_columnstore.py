@@ -1,12 +1,15 @@
 """The community edition: what is in the columnstore is as good as what is not. Skipped where nobody has built the edition."""
 
 import asyncio
+import os
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from ingest.messages import Outcome
 from ingest.metering.calendar import HOUR_US, instant
@@ -18,7 +21,7 @@ from ingest.storage.migrate import migrate
 from ingest.storage.overdue import overdue_seconds
 from ingest.storage.writer import Writer
 from tests.community import VARIABLE, community_server, libraries
-from tests.databases import PASSWORDS, TEMPLATE, Database, cloned, database_on
+from tests.databases import PASSWORDS, ROOT, TEMPLATE, Database, cloned, database_on
 from tests.registries import channels, import_files, meter, write_files
 from tests.settling import batch, derived, differences, rebuild, settle_all, store
 
@@ -196,3 +199,39 @@ async def test_a_chunk_that_should_be_in_the_columnstore_is_overdue_until_it_is(
     assert nothing == await overdue_seconds(database.settings, StorageSettings(columnstore=False), NOW)
     await _kept(database)
     assert nothing == await overdue_seconds(database.settings, StorageSettings(), NOW)
+
+
+def _script(server: Postgres, name: str, directory: Path, **given: str) -> None:
+    """One of the scripts for backup and restore, as an operator runs it."""
+    where = conninfo_to_dict(server.url())
+    reached = {
+        "PATH": f"{server.programs.postgres_bin}:{os.environ['PATH']}",
+        "PGHOST": str(where["host"]),
+        "PGPORT": str(where["port"]),
+    }
+    done = subprocess.run(
+        [ROOT / "deploy" / "database" / name, directory], env={**reached, **given}, capture_output=True, text=True, check=False,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+async def test_a_backup_by_the_owner_holds_what_is_in_the_columnstore(
+    server: Postgres, database: Database, channel: int, tmp_path: Path
+) -> None:
+    """As `meterwarden-backup.service` makes it, by no superuser; restored, readings and chunks are what they were."""
+    assert channel
+    again, owner = database_on(server, f"{database.name}_again"), "meterwarden_owner"
+    try:
+        _script(server, "backup", tmp_path / "backup", PGDATABASE=database.name, PGUSER=owner, PGPASSWORD=PASSWORDS[owner])
+        _script(server, "restore", tmp_path / "backup", PGDATABASE=again.name, PGPASSWORD=server.password)
+        for query in (
+            "SELECT * FROM metering.reading ORDER BY channel, read_at",
+            "SELECT hypertable_name, range_start, is_compressed FROM timescaledb_information.chunks ORDER BY 1, 2",
+        ):
+            before = await database.rows(query)
+            assert before
+            assert before == await again.rows(query)
+    finally:
+        async with await psycopg.AsyncConnection.connect(server.url(), autocommit=True) as connection:
+            await connection.execute(f"DROP DATABASE IF EXISTS {again.name} WITH (FORCE)")

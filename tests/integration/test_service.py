@@ -58,7 +58,7 @@ async def test_without_a_broker_it_is_live_but_not_ready_and_becomes_ready_when_
     with own_broker(stack.programs) as broker:
         async with running_service(database, broker, tmp_path, until_ready=False) as service:
             await eventually(lambda: service.log_lines("no connection to the broker"))
-            assert {"ready": False, "broker": False, "database": True} == await service.unready()
+            assert {"ready": False, "broker": False, "database": True, "migrations": True} == await service.unready()
             broker.start()
             await service.ready()
             broker.stop()
@@ -107,7 +107,7 @@ async def test_what_is_published_while_the_database_is_away_arrives_once_afterwa
         await proxy.refuse()
         await publish(stack.mosquitto, topic(code), readings(range(10, 300)))
         await eventually(lambda: service.log_lines("batch not committed, trying again"))
-        assert {"ready": False, "broker": True, "database": False} == await service.unready()
+        assert {"ready": False, "broker": True, "database": False, "migrations": True} == await service.unready()
         assert 10 == await service.metric("messages_acknowledged_total")
         await proxy.resume()
         metrics = await service.counted(stored=300)
@@ -126,12 +126,15 @@ async def test_what_is_published_while_the_database_is_away_arrives_once_afterwa
         ("batch__age_seconds", "0", "greater than 0"),
         ("broker__receive_maximum", "10", "at least twice batch.messages"),
         ("quota__warning_ratio", "1.5", "less than 1"),
+        ("database__url", "postgresql://u:one@hunter2@127.0.0.1/meterwarden", "percent-encoded"),
+        ("database__url", "postgresql://u:one/hunter2@127.0.0.1/meterwarden", "percent-encoded"),
+        ("broker__host", "mqtt://u:one@hunter2@127.0.0.1", "a host name or address alone"),
     ],
 )
 async def test_a_wrong_setting_ends_the_process_at_once_with_its_name_and_what_is_allowed(
     stack: Stack, tmp_path: Path, name: str, value: str, allowed: str
 ) -> None:
-    """Nothing is started on half-understood settings; the last lines say which one, and no traceback hides it."""
+    """Nothing is started on half-understood settings; the last lines say which one, no traceback hides it, no secret is shown."""
     service = service_of(database_of(stack, "never_opened"), stack.mosquitto, tmp_path, **{name: value})
     await service.start()
     assert await service.status() == 1
@@ -140,6 +143,7 @@ async def test_a_wrong_setting_ends_the_process_at_once_with_its_name_and_what_i
     assert shown in said
     assert allowed in said
     assert "Traceback" not in said
+    assert "hunter2" not in said
 
 
 async def test_sigterm_drains_commits_acknowledges_and_nothing_is_delivered_again(
@@ -219,7 +223,7 @@ async def test_a_session_taken_over_by_another_client_is_told_and_takes_readines
         identifier = service.environment["METERWARDEN_BROKER__CLIENT_IDENTIFIER"]
         async with client(stack.mosquitto, "ingest", identifier=identifier) as other:
             await eventually(lambda: service.log_lines("no connection to the broker"))
-            assert {"ready": False, "broker": False, "database": True} == await service.unready()
+            assert {"ready": False, "broker": False, "database": True, "migrations": True} == await service.unready()
             assert 1 == await service.metric("broker_sessions_taken_over_total")
             await other.publish("meterwarden/still-there", b"1", qos=1)
         assert "session_taken_over" == service.log_lines("no connection to the broker")[0]["reason"]

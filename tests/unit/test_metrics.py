@@ -29,6 +29,8 @@ def test_ready_is_what_readyz_says() -> None:
     assert registry.get_sample_value("meterwarden_ready") == 0
     metrics.connected.set(True)
     metrics.database_up.set(True)
+    assert registry.get_sample_value("meterwarden_ready") == 0
+    metrics.migrated.set(True)
     assert registry.get_sample_value("meterwarden_ready") == 1
     metrics.conditions.add("canary", lambda: False)
     assert registry.get_sample_value("meterwarden_ready") == 0

@@ -2,13 +2,20 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
+from urllib.parse import quote
 
 import click
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr, ValidationError
 
+from ingest.commands.configured import HIDDEN, configured
 from ingest.commands.given import settings_given
 from ingest.settings import Part, Settings, unknown_names, wrong_settings
+from ingest.storage.connection import NOT_ENCODED, connection_string
 from schemas.topics import INTAKE_FILTERS
 
 SECRET = "hunter2-and-more"
@@ -193,6 +200,67 @@ def test_a_secret_that_is_no_json_is_not_shown(environment: Environment) -> None
     environment(DATABASE=f"postgresql://meterwarden:{SECRET}@db/meterwarden")
 
     assert SECRET not in "".join(_refusal())
+
+
+@given(st.text("@/:?#%,[]=&ab1", max_size=12).map(lambda drawn: f"{drawn}{SECRET}"))
+@example(f"p@{SECRET}")
+@example(f"p/{SECRET}")
+@example(f"{SECRET}/p")
+@example(f"1/{SECRET}")
+@example(f"p@x?{SECRET}")
+@example(f"p/x?{SECRET}")
+@example(f"%zz{SECRET}")
+def test_a_password_in_a_connection_string_is_read_as_one_or_the_string_is_refused(password: str) -> None:
+    """libpq would take a part of it for the host, whose name then stands in every error; encoded, any is taken."""
+    with suppress(ValueError):
+        parts = conninfo_to_dict(connection_string(f"postgresql://u:{password}@db.example.org:5432/metering"))
+        assert ("u", "db.example.org", "5432", "metering") == tuple(parts[name] for name in ("user", "host", "port", "dbname"))
+    parts = conninfo_to_dict(connection_string(f"postgresql://u:{quote(password, safe='')}@db.example.org/metering"))
+    assert (password, "db.example.org") == (parts["password"], parts["host"])
+
+
+@pytest.mark.parametrize("mark", ["@", "/", "@x?", "%"])
+def test_a_password_that_is_not_percent_encoded_is_refused_with_how_to_and_not_shown(environment: Environment, mark: str) -> None:
+    """Before anything is started, by its setting; `config show` hides all of such a string."""
+    url = f"postgresql://u:p{mark}{SECRET}@db/meterwarden"
+    environment(DATABASE__URL=url)
+
+    [said] = _refusal()
+    assert f"METERWARDEN_DATABASE__URL: {NOT_ENCODED}" == said
+    assert HIDDEN == next(one.value for one in configured(None) if one.variable == "METERWARDEN_DATABASE__URL")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u@[::1]:5432,h2:5433/m",
+        "postgresql://u@%2Fvar%2Frun%2Fpostgresql/m",
+        "postgresql:///m?host=/tmp&user=a@b",
+        "host=a,b port=1,",
+        "host=a user=u password=p@s",
+        "postgresql://u:p:?#s@db/m",
+    ],
+)
+def test_a_connection_string_that_libpq_reads_as_it_is_meant_is_taken(url: str) -> None:
+    """Several hosts, addresses, sockets, keywords, and a password of which nothing is mistaken."""
+    assert url == connection_string(url)
+
+
+@pytest.mark.parametrize("host", [f"mqtt://u:{SECRET}@broker", f"u:{SECRET}@broker", f"broker:{SECRET}", "a b", "broker:1883"])
+def test_a_broker_that_is_given_as_a_url_is_refused_and_not_shown(environment: Environment, host: str) -> None:
+    """It would stand in the log at every attempt to connect."""
+    environment(BROKER__HOST=host)
+
+    said = "must be a host name or address alone; port, user and password file have settings of their own"
+    assert [f"METERWARDEN_BROKER__HOST: {said}"] == _refusal()
+
+
+@pytest.mark.parametrize("host", ["mqtt.example.org", "192.0.2.1", "::1", "fe80::1%eth0", "broker"])
+def test_a_broker_is_a_name_or_an_address(environment: Environment, host: str) -> None:
+    """Of version 6, too."""
+    environment(BROKER__HOST=host)
+
+    assert host == Settings().broker.host
 
 
 @pytest.mark.parametrize("url", [f"mysql:{SECRET}@db", f"postgresql://u:{SECRET}@[db", f"password='{SECRET}"])
