@@ -59,7 +59,7 @@ NOT_ENCODED: Final = (
 _TOO_MUCH: Final = re.compile(r"@.*@|%(?![0-9A-Fa-f]{2})", re.DOTALL)
 """What a URL with a password that is written as it is may have, and no other."""
 _BEFORE_QUERY: Final = re.compile(r"postgres(?:ql)?://(?:[^@/]*@)?([^?]*)")
-"""Hosts and database of a URL, as libpq finds them: after the first `@` where no `/` comes before it (libpq, 32.1.1.2)."""
+"""Hosts and database of a URL, as libpq finds them: after the first `@` where no `/` comes before it (libpq, "Connection URIs")."""
 
 
 def connection_string(url: str) -> str:
