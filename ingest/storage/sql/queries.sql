@@ -639,6 +639,9 @@ WHERE region = %(region)s
 -- Whether marks are left, and since when verdicts have been put off.
 SELECT EXISTS (SELECT FROM metering.mark), (SELECT min(since) FROM metering.affected_later)
 
+-- name: verdicts_due
+SELECT EXISTS (SELECT FROM metering.affected_later)
+
 -- name: put_off_verdicts
 INSERT INTO metering.affected_later (institution, medium, day, since)
 SELECT DISTINCT institution, medium, day, %(now)s::timestamptz FROM affected_day ORDER BY 1, 2, 3
