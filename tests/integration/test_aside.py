@@ -17,7 +17,7 @@ from ingest.errors import Unavailable
 from ingest.metering.calendar import HOUR_US, instant
 from ingest.metering.levels import Thresholds
 from ingest.metrics import Metrics
-from ingest.settlement import settle_round
+from ingest.settlement import Round, settle_round
 from ingest.stack import Stack
 from tests.databases import Database
 from tests.registries import channels, import_files, institution, meter, write_files
@@ -98,6 +98,26 @@ async def test_all_but_those_that_fail_are_settled_and_these_once_they_do_not(da
     settled = await derived(database)
     await rebuild(database, now=NOW + TRY_AGAIN)
     assert settled == await derived(database)
+
+
+async def test_all_that_fail_are_found_by_the_halves_of_one_round(database: Database, meters: list[int]) -> None:
+    """Else a whole round would fail for each of them, every hour anew; each has its own error on record."""
+    failed = 0
+    async with by_hand(database) as hand, refused(database, meters[1:8:3]):
+        settle_ = partial(settle_round, hand.connection, hand.channels, NOW, 50_000, Thresholds())
+
+        async def settle(**given: object) -> Round:
+            nonlocal failed
+            try:
+                return await settle_(**given)  # type: ignore[arg-type]
+            except psycopg.Error:
+                failed += "only" not in given
+                raise
+
+        aside = Aside(Metrics(CollectorRegistry()))
+        await aside.round(hand.connection, settle, 50_000, NOW)
+    assert 1 == failed
+    assert set(meters[1:8:3]) == aside.channels == {row[0] for row in await database.rows(ASIDE)}
 
 
 async def test_an_error_of_our_own_is_contained_as_one_of_the_database_is(
