@@ -20,7 +20,7 @@ from ingest.storage.settlement import Marked, take_marks
 log = logging.getLogger(__name__)
 
 TRY_AGAIN: Final = timedelta(hours=1)
-"""Ours: a try costs a few rounds."""
+"""Ours: a try costs two rounds more, and a small one for each that is aside."""
 
 MOST: Final = 20
 """Where more fail, it is the program or the database that does, and no register's readings. Ours."""
@@ -36,12 +36,13 @@ class Aside:
         """None is."""
         self._metrics = metrics
         self._tried_at: datetime | None = None
+        self._taken_back: set[int] = set()
         self.channels: set[int] = set()
 
     async def try_again(self, connection: Connection, now: datetime) -> None:
         """Where it is time, mark all that is set aside again; `connection` is idle, before and after."""
         if self._tried_at is None or now - self._tried_at >= TRY_AGAIN:
-            await store.take_back(connection)
+            self._taken_back = await store.take_back(connection)
             self._tried_at = now
             self.channels.clear()
             self._metrics.channels_aside.set(0)
@@ -61,7 +62,8 @@ class Aside:
         marks = await take_marks(connection, channel_hours)
         await connection.rollback()
         suspects = [channel for channel in marks if channel not in self.channels]
-        found = await _culprits(connection, suspects, partial(settle, aside=self.channels), MOST - len(self.channels))
+        search = partial(_culprits, connection, settle=partial(settle, aside=self.channels), most=MOST - len(self.channels))
+        found = await search([[channel] for channel in suspects if channel in self._taken_back]) or await search(_halves(suspects))
         if not found:
             log.error("a round of settlement failed, and no single channel is why, or too many are", exc_info=error)
             raise Unavailable(f"settlement: {_first_line(error)}") from error
@@ -75,10 +77,9 @@ class Aside:
         log.error("a channel cannot be settled and was set aside", exc_info=error, extra={"channel": channel})
 
 
-async def _culprits(connection: Connection, suspects: Sequence[int], settle: Settle, most: int) -> dict[int, Exception]:
-    """The first channels that fail alone, and how, by halves; none where each half of every part that fails succeeds."""
+async def _culprits(connection: Connection, parts: list[Sequence[int]], settle: Settle, most: int) -> dict[int, Exception]:
+    """The channels of some parts that fail alone, and how, by halves; none where each half of every part that fails succeeds."""
     found: dict[int, Exception] = {}
-    parts = _halves(suspects)
     while parts and len(found) < most:
         part = parts.pop()
         error = await _error_of(connection, part, settle)

@@ -93,11 +93,18 @@ async def take_due(connection: Connection, now: datetime, channel_days: int) -> 
     taken = dict(spans)
     for part, whole in await cursor.fetchall():
         widen(spans, whole, taken[part])
-    cursor = await connection.execute(QUERIES["due_beside"], {**_by_day(spans), "look_back": LOOK_BACK_DAYS})
-    taken = dict(spans)
-    for channel, other in await cursor.fetchall():
-        widen(spans, other, taken[channel])
+    await _add_beside(connection, spans)
     return spans
+
+
+async def _add_beside(connection: Connection, spans: dict[int, Span]) -> None:
+    """Add what is said of together with what is there: until whatever jumped beside a channel is judged on all of its days too."""
+    before: dict[int, Span] = {}
+    while spans != before:
+        before = dict(spans)
+        cursor = await connection.execute(QUERIES["due_beside"], {**_by_day(before), "look_back": LOOK_BACK_DAYS})
+        for channel, other in await cursor.fetchall():
+            widen(spans, other, before[channel])
 
 
 def widen(spans: dict[int, Span], channel: int, span: Span) -> None:

@@ -100,24 +100,32 @@ async def test_all_but_those_that_fail_are_settled_and_these_once_they_do_not(da
     assert settled == await derived(database)
 
 
-async def test_all_that_fail_are_found_by_the_halves_of_one_round(database: Database, meters: list[int]) -> None:
-    """Else a whole round would fail for each of them, every hour anew; each has its own error on record."""
-    failed = 0
-    async with by_hand(database) as hand, refused(database, meters[1:8:3]):
+async def test_all_that_fail_are_found_by_the_halves_of_one_round_and_an_hour_later_at_once(
+    database: Database, meters: list[int]
+) -> None:
+    """Else a whole round would fail for each of them, and every hour anew; also by a settler that has just begun."""
+    bad = meters[1:8:3]
+    tried: list[frozenset[int] | None] = []
+    async with by_hand(database) as hand, refused(database, bad):
         settle_ = partial(settle_round, hand.connection, hand.channels, NOW, 50_000, Thresholds())
 
-        async def settle(**given: object) -> Round:
-            nonlocal failed
-            try:
-                return await settle_(**given)  # type: ignore[arg-type]
-            except psycopg.Error:
-                failed += "only" not in given
-                raise
+        async def settle(only: frozenset[int] | None = None, **given: object) -> Round:
+            tried.append(only)
+            return await settle_(only=only, **given)  # type: ignore[arg-type]
 
         aside = Aside(Metrics(CollectorRegistry()))
         await aside.round(hand.connection, settle, 50_000, NOW)
-    assert 1 == failed
-    assert set(meters[1:8:3]) == aside.channels == {row[0] for row in await database.rows(ASIDE)}
+        assert 2 == tried.count(None)
+        assert set(bad) == aside.channels == {row[0] for row in await database.rows(ASIDE)}
+        for later in (aside, Aside(Metrics(CollectorRegistry()))):
+            await hand.store(hours(meters, 10, 11))
+            tried.clear()
+            await later.try_again(hand.connection, NOW + TRY_AGAIN)
+            await later.round(hand.connection, settle, 50_000, NOW)
+            assert tried[0] is tried[-1] is None
+            assert {frozenset([channel]) for channel in bad} == set(tried[1:-1])
+            assert len(bad) == len(tried[1:-1])
+            assert set(bad) == later.channels
 
 
 async def test_an_error_of_our_own_is_contained_as_one_of_the_database_is(
