@@ -1,7 +1,9 @@
 """Publishes quota states, retained, level-triggered: all of them at connect, then every change.
 
-One topic an institution and indicator: the most serious of its periods. What is sent is kept in an append-only log. Publishing goes
-through aiomqtt, a client nobody here wrote; receiving (broker/session.py) cannot, because it acknowledges before our commit.
+One topic an institution and indicator: the most serious of its periods. Where none stands any more (a quota withdrawn, a code
+renamed), an empty message takes back what the broker retains, whoever sent it and when: it is asked for that at every connection.
+What is sent is kept in an append-only log, `null` for what was taken back. Publishing goes through aiomqtt, a client that nobody
+here wrote; receiving (broker/session.py) cannot, because it acknowledges before our commit.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import aiomqtt
+from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.broker.client import client
 from ingest.metrics import Metrics
@@ -17,6 +20,7 @@ from ingest.retry import Well, persist_in
 from ingest.settings import BrokerSettings
 from schemas import topics
 from schemas.quota import Level, QuotaAlert
+from schemas.topics import QUOTA_STATES
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +40,8 @@ class Announcer:
         self._keep_notice = keep_notice
         self._wanted: dict[str, dict[str, str]] = {}
         self._changed: set[str] = set()
+        self._retained: dict[str, str | None] = {}
+        self._gone: set[str] = set()
         self._news = asyncio.Event()
 
     def show(self, standings: Mapping[str, Sequence[QuotaAlert]]) -> None:
@@ -46,35 +52,64 @@ class Announcer:
         self._changed |= standings.keys()
         self._news.set()
 
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether the broker retains states that, as far as was shown, stand no more."""
+        return bool(self._leftovers())
+
+    def take_back(self) -> None:
+        """Have the broker forget those soon: everything that stands has been shown."""
+        self._gone = self._leftovers()
+        self._news.set()
+
+    def _leftovers(self) -> set[str]:
+        return self._retained.keys() - {topic for of_it in self._wanted.values() for topic in of_it}
+
     def forget(self) -> None:
         """Publish nothing until standings are shown again: another process may know newer ones."""
         self._wanted.clear()
+        self._gone.clear()
 
     async def run(self) -> None:
         """Publish until cancelled, reconnecting for ever."""
         await persist_in(self._publish_changes, (aiomqtt.MqttError, OSError), log, "quota states wait for the broker")
 
     async def _publish_changes(self, well: Well) -> None:
-        published: dict[str, str] = {}
+        self._retained = {}
         async with client(self._settings, "quota") as broker, asyncio.TaskGroup() as tasks:
             well()
-            tasks.create_task(_until_cut_off(broker), name="meterwarden.announcer.connection")
+            tasks.create_task(self._heed(broker), name="meterwarden.announcer.retained")
             self._changed = set(self._wanted)
             while True:
                 self._news.clear()
                 changed, self._changed = sorted(self._changed), set()
                 for topic, statement in (item for one in changed for item in self._wanted.get(one, {}).items()):
-                    if published.get(topic) != statement:
-                        await broker.publish(topic, statement, qos=1, retain=True)
-                        published[topic] = statement
-                        self._metrics.quota_published.inc()
-                        await self._keep_notice(topic, statement)
+                    if self._retained.get(topic) != statement:
+                        await self._send(broker, topic, statement)
+                gone, self._gone = self._gone & self._leftovers(), set()
+                for topic in sorted(gone):
+                    await self._send(broker, topic, None)
                 await self._news.wait()
 
+    async def _send(self, broker: aiomqtt.Client, topic: str, statement: str | None) -> None:
+        await broker.publish(topic, statement, qos=1, retain=True)
+        if statement is None:
+            self._retained.pop(topic, None)
+        else:
+            self._retained[topic] = statement
+        self._metrics.quota_published.inc()
+        await self._keep_notice(topic, statement or "null")
 
-async def _until_cut_off(broker: aiomqtt.Client) -> None:
-    """Raise MqttError once the connection is gone: nothing is subscribed, and while nothing changes, no sending fails."""
-    await anext(broker.messages)
+    async def _heed(self, broker: aiomqtt.Client) -> None:
+        """Know what the broker retains. Raises MqttError once the connection is gone: while nothing changes, no sending fails."""
+        (answer,) = await broker.subscribe(QUOTA_STATES, qos=1)
+        if isinstance(answer, ReasonCode) and answer.is_failure:
+            log.warning(
+                "quota states that stand no more stay at the broker: it does not let us read them", extra={"reason": str(answer)}
+            )
+        async for message in broker.messages:
+            if message.retain:  # and so not one that was sent just now
+                self._retained.setdefault(str(message.topic), None)
 
 
 def most_serious(standings: Iterable[QuotaAlert]) -> list[QuotaAlert]:

@@ -6,6 +6,7 @@ rebuild gives.
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -17,7 +18,7 @@ from ingest.metering.vee.rules import Signal, judge
 from ingest.metering.vee.view import DAY_US, LOOK_BACK_DAYS, View
 from ingest.storage import vee as store
 from ingest.storage.connection import Connection
-from ingest.storage.vee import Days, Judged, Part, Rows, Span
+from ingest.storage.vee import Days, Judged, Part, Peers, Rows, Span
 
 READINGS_HELD: Final = 300_000
 """About so many readings are in memory at once."""
@@ -108,8 +109,9 @@ async def _judge(connection: Connection, channels: Mapping[int, Judged], spans: 
             store.widen(windows, part.channel, wanted[whole])
     windows = {channel: Span(span.first - LOOK_BACK_DAYS, span.last) for channel, span in windows.items()}
     digests = await store.digests(connection, windows)
+    beside = _beside(channels, wanted, digests)
     signals = {
-        channel: list(_signals(channels[channel], span, digests, channel, parts.get(channel, ())))
+        channel: list(_signals(channels[channel], span, digests, channel, parts.get(channel, ()), beside))
         for channel, span in wanted.items()
     }
     await store.write_signals(connection, wanted, signals)
@@ -120,7 +122,27 @@ async def _judge(connection: Connection, channels: Mapping[int, Judged], spans: 
     await store.write_findings(connection, found)
 
 
-def _signals(judged: Judged, span: Span, digests: Mapping[int, Days], channel: int, parts: Iterable[Part]) -> Iterator[Signal]:
+def _beside(
+    channels: Mapping[int, Judged], wanted: Mapping[int, Span], digests: Mapping[int, Days]
+) -> dict[tuple[Peers, Day], dict[str, View]]:
+    """Of registers that count alike, those that went on elsewhere on one day, by the code of their meter."""
+    found: dict[tuple[Peers, Day], dict[str, View]] = defaultdict(dict)
+    for channel in wanted:
+        of = channels[channel]
+        for day, one in digests[channel].items():
+            if one.went_on_elsewhere:
+                found[of.peers, day][of.meter] = View(day, of.facts, digests[channel])
+    return {key: views for key, views in found.items() if len(views) > 1}
+
+
+def _signals(
+    judged: Judged,
+    span: Span,
+    digests: Mapping[int, Days],
+    channel: int,
+    parts: Iterable[Part],
+    beside: Mapping[tuple[Peers, Day], Mapping[str, View]],
+) -> Iterator[Signal]:
     """What the rules say of each of some days; a window without digests is not judged at all."""
     own, parts = digests[channel], list(parts)
     days = sorted(own)
@@ -128,7 +150,8 @@ def _signals(judged: Judged, span: Span, digests: Mapping[int, Days], channel: i
         at = bisect_left(days, day - LOOK_BACK_DAYS)
         if at < len(days) and days[at] <= day:
             tariffs, children = (_of_kind(kind, parts, digests, judged.calendar, day) for kind in ("tariff", "child"))
-            yield from judge(View(day, judged.facts, own, tariffs, children))
+            others = {code: view for code, view in beside.get((judged.peers, day), {}).items() if code != judged.meter}
+            yield from judge(View(day, judged.facts, own, tariffs, children, beside=others))
 
 
 def _of_kind(kind: str, parts: Iterable[Part], digests: Mapping[int, Days], calendar: Calendar, day: Day) -> list[Days]:

@@ -74,7 +74,8 @@ def _topics() -> Iterator[str]:
     yield f"| `{topics.charger_session('{institution}', '{charger}')}` | a charging session, at its start and at its end |"
     yield f"| `{topics.charger_status('{institution}', '{charger}')}` | the states of a charger's connectors, retained |"
     yield f"| `{topics.gateway_status('{institution}', '{gateway}')}` | a gateway's birth and will, retained |"
-    yield f"| `{topics.quota('{institution}', '{indicator}')}` | published by Meterwarden, retained: the most serious quota state |"
+    quota = "published by Meterwarden, retained: the most serious quota state; empty where none stands any more"
+    yield f"| `{topics.quota('{institution}', '{indicator}')}` | {quota} |"
     yield from (
         "",
         f"Intake subscribes (workers of a group: shared) to {', '.join(f'`{name}`' for name in topics.INTAKE_FILTERS)}.",

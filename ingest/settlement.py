@@ -16,7 +16,7 @@ from ingest.charging import settle_charging
 from ingest.metering.calendar import HOUR_US, Day, Instant, instant
 from ingest.metering.channel import CLOSED_AFTER_US, Channel
 from ingest.metering.consumption import Settled, settle
-from ingest.metering.kept import clipped, first_day
+from ingest.metering.kept import clipped, first_day, folded_from, history_until
 from ingest.metering.levels import Thresholds
 from ingest.metering.quotas import INDICATORS
 from ingest.metering.resume import Start, State, folded_until
@@ -176,8 +176,8 @@ async def _settle_channels(
         end = folded_until(
             marks[number].changed_until, _state_of(newest, number), channels[number].calendar.day_start(span.last + 1)
         )
-        bounds[number] = (_resume_at(channels[number], starts.get(number), floors[number]), end)
-    settled = await _fold(connection, channels, spans, starts, stored, bounds)
+        bounds[number] = (folded_from(channels[number].calendar, starts.get(number), floors[number]), end)
+    settled = await _fold(connection, channels, spans, floors, starts, stored, bounds)
     open_ended = [
         number
         for number, one in settled.items()
@@ -186,7 +186,7 @@ async def _settle_channels(
     again = {
         number: (bounds[number][0], folded_until(marks[number].changed_until, _state_of(newest, number))) for number in open_ended
     }
-    settled |= await _fold(connection, channels, spans, starts, stored, again)
+    settled |= await _fold(connection, channels, spans, floors, starts, stored, again)
     return {number: clipped(one, channels[number].calendar, floors[number]) for number, one in settled.items()}
 
 
@@ -219,6 +219,7 @@ async def _fold(
     connection: Connection,
     channels: Mapping[int, Channel],
     spans: Mapping[int, Span],
+    floors: Mapping[int, Day | None],
     starts: Mapping[int, Start],
     stored: Mapping[int, Mapping[Day, State]],
     bounds: Mapping[int, tuple[Instant | None, Instant]],
@@ -228,11 +229,12 @@ async def _fold(
     readings = await store.readings(connection, bounds)
 
     def settled(number: int, history: Mapping[Instant, int] | None = None) -> Settled:
-        return settle(channels[number], starts.get(number), readings[number], stored.get(number, {}), spans[number].last, history)
+        before, through = stored.get(number, {}), spans[number].last
+        return settle(channels[number], starts.get(number), readings[number], before, through, history, floors[number])
 
     found = {number: settled(number) for number in bounds}
     wanting = {
-        number: channels[number].calendar.hour(starts[number].state.anchor.read_at)
+        number: history_until(channels[number].calendar, starts[number], floors[number])
         for number, one in found.items()
         if one.wants_history
     }
@@ -240,9 +242,3 @@ async def _fold(
         history = await store.measured_hours(connection, wanting)
         found |= {number: settled(number, history[number]) for number in wanting}
     return found
-
-
-def _resume_at(channel: Channel, start: Start | None, first: Day | None) -> Instant | None:
-    """After the start; readings from before the first day that may be settled do not count any more, but for those in its state."""
-    at = [] if start is None else [start.after + 1]
-    return max(at + ([] if first is None else [channel.calendar.day_start(first)]), default=None)

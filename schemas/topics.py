@@ -15,6 +15,9 @@ GATEWAY_STATUS: Final = "metering/+/gateway/+/status"
 STATUS_FILTERS: Final = (CHARGER_STATUS, GATEWAY_STATUS)
 """What the settler subscribes to, plainly: a shared subscription gets no retained messages."""
 
+QUOTA_STATES: Final = "meterwarden/quota/+/+"
+"""What whoever settles has published, or another before it; retained."""
+
 INTAKE_FILTERS: Final = (READINGS, GATEWAY_READINGS, SESSIONS)
 """What intake subscribes to, shared among its workers."""
 

@@ -307,6 +307,20 @@ def client(broker: Mosquitto, user: str = "simulator", *, port: int | None = Non
     return aiomqtt.Client("127.0.0.1", port or broker.port, username=user, password=broker.password(user), **options)
 
 
+async def retained(broker: Mosquitto, filter_: str) -> set[str]:
+    """The topics with a retained message; the last one is followed by one of the reader's own."""
+    found = set[str]()
+    async with client(broker) as reader, asyncio.timeout(30):
+        await reader.subscribe(filter_, qos=1)
+        await reader.subscribe("metering/end", qos=1)
+        await reader.publish("metering/end", "", qos=1)
+        async for message in reader.messages:
+            if str(message.topic) == "metering/end":
+                break
+            found.add(str(message.topic))
+    return found
+
+
 async def publish(broker: Mosquitto, to: str, payloads: Iterable[bytes], **options: Any) -> None:
     """Publish with QoS 1, one after the other, by aiomqtt; every one has its PUBACK then."""
     async with client(broker, **options) as publisher:

@@ -82,6 +82,12 @@ def judged(
             tariffs[(*key[:3], "energy_import_kwh")].append(key)
         if register.role != "check" and (parent := parent_of(key, registers)):
             children[parent].append(key)
+    beside = defaultdict[tuple[str, str, str, Day], dict[str, View]](dict)
+    for (institution, medium, code, name), days in digests.items():
+        of = registers[institution, medium, code, name]
+        for day in days:
+            if first <= day <= last and days[day].went_on_elsewhere:
+                beside[institution, medium, name, day][code] = View(day, of.facts(zone), days)
     found = {}
     for key, register in registers.items():
         facts, behind = register.facts(zone), [digests[child] for child in children.get(key, ())]
@@ -93,7 +99,8 @@ def judged(
         for day in range(first, last + 1):
             window = {at: digests[key][at] for at in range(day - LOOK_BACK_DAYS, day + 1) if at in digests[key]}
             if window:
-                signals += judge(View(day, facts, window, of_total, behind))
+                others = {code: of for code, of in beside.get((*key[:2], key[3], day), {}).items() if code != key[2]}
+                signals += judge(View(day, facts, window, of_total, behind, beside=others))
         found[key] = findings(signals)
     return found
 

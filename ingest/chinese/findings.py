@@ -42,6 +42,8 @@ FINDINGS: Final[dict[str, str]] = {
         "平日每天至少两小时无流量,却连续三天没有静止的小时。",
     "The register went on elsewhere: reset, exchanged without a record, or broken. What passed meanwhile is not booked.":
         "寄存器从别处继续: 清零、换表未登记或损坏。期间用量未计入。",
+    "Two registers went on from each other's values: from then on each meter reports under the other's code.":
+        "两个寄存器各从对方的示数继续: 此后两表互用对方的编号上报。",
     "Three or more values of the day were set aside as dips or spikes.": "当日有三个以上示数被作为突降或突升剔除。",
     "open": "未处理",
     "acknowledged": "已确认",

@@ -32,8 +32,8 @@ class Bookings:
 
     __slots__ = (
         "_day_amount", "_day_end", "_day_estimated_us", "_day_measured_us", "_history", "_hour_amount", "_hour_end",
-        "_hour_estimated_us", "_hour_measured_us", "_month", "_unallocated", "_year", "calendar", "channel", "day_number", "days",
-        "events", "hour_start", "hours", "wants_history",
+        "_hour_estimated_us", "_hour_measured_us", "_month", "_unallocated", "_written_from", "_year", "calendar", "channel",
+        "day_number", "days", "events", "hour_start", "hours", "wants_history",
     )  # fmt: skip
 
     _day_amount: int
@@ -44,10 +44,20 @@ class Bookings:
     _year: Tally
 
     def __init__(
-        self, channel: Channel, at: Instant, hour: Tally, day: DayTally, history: Mapping[Instant, int] | None = None
+        self,
+        channel: Channel,
+        at: Instant,
+        hour: Tally,
+        day: DayTally,
+        history: Mapping[Instant, int] | None = None,
+        written_from: Instant = 0,
     ) -> None:
-        """Continue at an instant with what its hour and day hold already, and the wholly measured hours before it, where known."""
+        """Continue at an instant with what its hour and day hold already, and the wholly measured hours before it, where known.
+
+        No row of what begins before `written_from` is made: it stands, and `history` says how.
+        """
         self.channel = channel
+        self._written_from = written_from
         self.calendar = channel.calendar
         self.hours: list[tuple[Instant, Tally]] = []
         self.days: list[tuple[Day, DayTally]] = []
@@ -239,7 +249,7 @@ class Bookings:
         (self._day_amount, self._day_measured_us, self._day_estimated_us), self._unallocated, self._month, self._year = holds
 
     def _close_hour(self, tally: Tally) -> None:
-        if tally == NOTHING:
+        if tally == NOTHING or self.hour_start < self._written_from:
             return
         self.hours.append((self.hour_start, tally))
         if self._history is not None and tally.measured_us == HOUR_US:
@@ -249,7 +259,7 @@ class Bookings:
         self.events.append(of_step(step, self.channel.at(step.end.read_at), found_at, amount, kind))
 
     def _close_day(self, tally: DayTally) -> None:
-        if tally != NO_DAY:
+        if tally != NO_DAY and self._day_end > self._written_from:
             self.days.append((self.day_number, tally))
 
 

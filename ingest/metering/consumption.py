@@ -61,14 +61,16 @@ def settle(
     stored: Mapping[Day, State],
     through: Day,
     history: Mapping[Instant, int] | None = None,
+    first: Day | None = None,
 ) -> Settled:
     """Fold a channel's readings, all later than `start`, in order of `read_at`.
 
-    `stored` holds the states of earlier runs for the days after `start`; `through` is the last day that a change touched. `history`
-    holds the amounts of the wholly measured hours before the state's anchor, as far back as like days go; without it, a silence
-    that would need it is left unallocated, and the result says so in `wants_history`.
+    `stored` holds the states of earlier runs for the days after `start`; `through` is the last day that a change touched; `first`
+    is the first day that may be written, where what stands before stays. `history` holds the amounts of the wholly measured hours
+    that this does not write anew, as far back as like days go (`history_until`); without it, a silence that would need it is left
+    unallocated, and the result says so in `wants_history`.
     """
-    bookings, fold = _resume(channel, start, readings, history)
+    bookings, fold = _resume(channel, start, readings, history, first)
     resumed_in = bookings.hour_start, bookings.day_number
     states: list[tuple[Day, State]] = []
     for day, of_day in _by_day(channel.calendar, readings):
@@ -116,13 +118,13 @@ def _exchange(channel: Channel, bookings: Bookings, fold: Fold, reading: Counted
 
 
 def _resume(
-    channel: Channel, start: Start | None, readings: Sequence[Counted], history: Mapping[Instant, int] | None
+    channel: Channel, start: Start | None, readings: Sequence[Counted], history: Mapping[Instant, int] | None, first: Day | None
 ) -> tuple[Bookings, Fold | None]:
     if start is not None:
-        state = start.state
-        return Bookings(channel, state.anchor.read_at, state.hour, state.day, history), state.fold
-    first = readings[0].read_at if readings else channel.calendar.midnights[0]
-    return Bookings(channel, first, NOTHING, NO_DAY, {}), None
+        state, written_from = start.state, 0 if first is None else channel.calendar.day_start(first)
+        return Bookings(channel, state.anchor.read_at, state.hour, state.day, history, written_from), state.fold
+    at = readings[0].read_at if readings else channel.calendar.midnights[0]
+    return Bookings(channel, at, NOTHING, NO_DAY, {}), None
 
 
 def _settled(

@@ -27,7 +27,8 @@ async def add(connection: Connection, marks: Mapping[int, Marked]) -> None:
         await connection.execute(QUERIES["add_to_aside"], parameters)
 
 
-async def take_back(connection: Connection) -> None:
-    """Mark everything that was set aside again, in a transaction of its own."""
-    await connection.execute(QUERIES["take_back_aside"])
+async def take_back(connection: Connection) -> set[int]:
+    """Mark everything that was set aside again, in a transaction of its own; returns the channels."""
+    rows = await (await connection.execute(QUERIES["take_back_aside"])).fetchall()
     await connection.commit()
+    return {channel for (channel,) in rows}

@@ -125,7 +125,7 @@ def integer(value: Decimal, of: Register) -> int:
 
 async def edit(connection: Connection, of: Register, read_at: datetime, value: Decimal | None, grounds: Grounds) -> int:
     """Decide what counts at an instant (None: nothing) and mark it; commits, returns the version. Raises Undecidable."""
-    await _refuse_before_kept(connection, read_at)
+    await _refuse_before_kept(connection, of, read_at)
     wanted = None if value is None else integer(value, of)
     await connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", [EDIT_LOCK, of.channel])
     # in a statement of its own: the one that waited for the lock still sees what was there before it waited
@@ -145,7 +145,7 @@ async def exchange(
 
     Marked is everything from the exchange on: where the reading that follows lies days later, only it shows that one is gone.
     """
-    await _refuse_before_kept(connection, at)
+    await _refuse_before_kept(connection, of, at)
     finals = (None, None) if registers is None else (integer(registers[0], of), integer(registers[1], of))
     await connection.execute("LOCK TABLE metering.registry_version IN EXCLUSIVE MODE")
     if registers is None and not await _is_declared(connection, of, at):
@@ -187,13 +187,13 @@ async def _is_declared(connection: Connection, of: Register, at: datetime) -> bo
     return any(old_final is not None for (old_final,) in rows)
 
 
-async def _refuse_before_kept(connection: Connection, at: datetime) -> None:
-    """What lies before the readings that are kept can no longer be derived again."""
-    cursor = await connection.execute(QUERIES["raw_kept_since"])
+async def _refuse_before_kept(connection: Connection, of: Register, at: datetime) -> None:
+    """What lies before the first local day whose readings are all kept can no longer be derived again."""
+    cursor = await connection.execute(QUERIES["decided_since"], {"channel": of.channel, "at": at})
     since = (await cursor.fetchall())[0][0]
     if since is not None and at < since:
         raise Undecidable(
-            f"readings are kept since {since.isoformat()} only, and what was derived before stays: enter the correction as a "
-            "reversal in a later period",
-            f"读数仅保留自 {since.isoformat()} 起,此前的结算结果不再改写:请在之后的时段以冲销方式更正",
+            f"whole days of readings are kept since {since.isoformat()} only, and what was derived before stays: enter the "
+            "correction as a reversal in a later period",
+            f"整日读数仅保留自 {since.isoformat()} 起,此前的结算结果不再改写:请在之后的时段以冲销方式更正",
         )

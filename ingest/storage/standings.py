@@ -60,6 +60,13 @@ async def version_of_registry(connection: Connection) -> int:
     return int(version)
 
 
+async def all_judged(connection: Connection) -> bool:
+    """Whether no verdict has been put off, as all are where much waits, and where a rebuild has deleted standings."""
+    ((some_due,),) = await (await connection.execute(QUERIES["verdicts_due"])).fetchall()
+    await connection.commit()
+    return not some_due
+
+
 async def regions(connection: Connection) -> dict[str, str]:
     """The region's code by institution."""
     found = dict(await (await connection.execute(QUERIES["regions"])).fetchall())

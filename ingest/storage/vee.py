@@ -28,6 +28,15 @@ class Span(NamedTuple):
     last: Day
 
 
+class Peers(NamedTuple):
+    """Which registers count alike, in one institution: their meters may be taken for each other."""
+
+    institution: int
+    medium: str
+    register: str
+    decimals: int
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A cumulative channel: its calendar, the last closed day, and what the registry says of it in valid time."""
@@ -35,6 +44,8 @@ class Judged:
     calendar: Calendar
     closed: Day
     facts: tuple[Facts, ...]
+    meter: str
+    peers: Peers
 
 
 class Part(NamedTuple):
@@ -82,7 +93,18 @@ async def take_due(connection: Connection, now: datetime, channel_days: int) -> 
     taken = dict(spans)
     for part, whole in await cursor.fetchall():
         widen(spans, whole, taken[part])
+    await _add_beside(connection, spans)
     return spans
+
+
+async def _add_beside(connection: Connection, spans: dict[int, Span]) -> None:
+    """Add what is said of together with what is there: until whatever jumped beside a channel is judged on all of its days too."""
+    before: dict[int, Span] = {}
+    while spans != before:
+        before = dict(spans)
+        cursor = await connection.execute(QUERIES["due_beside"], {**_by_day(before), "look_back": LOOK_BACK_DAYS})
+        for channel, other in await cursor.fetchall():
+            widen(spans, other, before[channel])
 
 
 def widen(spans: dict[int, Span], channel: int, span: Span) -> None:
@@ -95,11 +117,12 @@ async def judged(connection: Connection, channels: Iterable[int], now: datetime)
     """What the registry says of the cumulative channels among some."""
     cursor = await connection.execute(QUERIES["judged_channels"], {"channel": list(channels), "now": now})
     facts: dict[int, list[Facts]] = defaultdict(list)
-    found: dict[int, tuple[Calendar, Day]] = {}
-    for channel, timezone, closed, *row in await cursor.fetchall():
-        found[channel] = calendar(timezone), closed.toordinal()
-        facts[channel].append(_facts(found[channel][0], *row))
-    return {channel: Judged(*both, tuple(facts[channel])) for channel, both in found.items()}
+    found: dict[int, Judged] = {}
+    for channel, timezone, closed, institution, code, *row in await cursor.fetchall():
+        zone = calendar(timezone)
+        facts[channel].append(_facts(zone, *row))
+        found[channel] = Judged(zone, closed.toordinal(), tuple(facts[channel]), code, Peers(institution, *row[:3]))
+    return found
 
 
 def _facts(

@@ -12,8 +12,8 @@ from ingest.metrics import Metrics
 from ingest.settings import BrokerSettings
 from ingest.stack import Mosquitto, Stack
 from schemas.quota import Level, QuotaAlert
-from schemas.topics import quota
-from tests.running import client, eventually, own_broker
+from schemas.topics import QUOTA_STATES, quota
+from tests.running import client, eventually, own_broker, retained
 
 ALERT = QuotaAlert(
     institution="hospital-1", indicator="electricity", period_kind="month", period_start="2026-10-01", closed=False,
@@ -72,6 +72,40 @@ async def test_what_was_forgotten_is_not_sent_again(stack: Stack, tmp_path: Path
         announcer.show({"school-1": [ALERT.model_copy(update={"institution": "school-1"})]})
         await eventually(lambda: kept, "the new one is sent")
     assert [quota("school-1", "electricity")] == kept
+
+
+async def test_what_stands_no_more_is_taken_back_whoever_sent_it_and_when(stack: Stack, tmp_path: Path) -> None:
+    """By another process, to a broker that was connected to before; only once everything that stands has been shown."""
+    other = ALERT.model_copy(update={"institution": "school-1"})
+    with own_broker(stack.programs) as broker:
+        broker.start()
+        _, keep = _keeper()
+        before = _announcer(broker, tmp_path, keep)
+        before.show({"hospital-1": [ALERT], "school-1": [other]})
+        async with _running(before):
+            await eventually(lambda: _retained(broker, 2), "both are sent")
+        await asyncio.to_thread(broker.stop)
+        await asyncio.to_thread(broker.start)
+
+        kept, keep = _keeper()
+        announcer = _announcer(broker, tmp_path, keep)
+        announcer.show({"school-1": [other]})
+        async with _running(announcer):
+            await eventually(lambda: announcer.has_leftovers, "what the other has sent is seen")
+            announcer.show({"school-1": [other.model_copy(update={"used": 121.0})]})
+            await eventually(lambda: len(kept) == 2, "what changed is sent, and nothing taken back unasked")
+            announcer.take_back()
+            await eventually(lambda: _retained(broker, 1), "the other is taken back")
+            announcer.show({"school-1": []})
+            announcer.take_back()
+            await eventually(lambda: _retained(broker, 0), "its own too, within one connection")
+        school = quota("school-1", "electricity")
+        assert [school, school, TOPIC, school] == kept
+        assert not announcer.has_leftovers
+
+
+async def _retained(broker: Mosquitto, number: int) -> bool:
+    return len(await retained(broker, QUOTA_STATES)) == number
 
 
 def _keeper() -> tuple[list[str], KeepNotice]:

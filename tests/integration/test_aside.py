@@ -17,7 +17,7 @@ from ingest.errors import Unavailable
 from ingest.metering.calendar import HOUR_US, instant
 from ingest.metering.levels import Thresholds
 from ingest.metrics import Metrics
-from ingest.settlement import settle_round
+from ingest.settlement import Round, settle_round
 from ingest.stack import Stack
 from tests.databases import Database
 from tests.registries import channels, import_files, institution, meter, write_files
@@ -98,6 +98,34 @@ async def test_all_but_those_that_fail_are_settled_and_these_once_they_do_not(da
     settled = await derived(database)
     await rebuild(database, now=NOW + TRY_AGAIN)
     assert settled == await derived(database)
+
+
+async def test_all_that_fail_are_found_by_the_halves_of_one_round_and_an_hour_later_at_once(
+    database: Database, meters: list[int]
+) -> None:
+    """Else a whole round would fail for each of them, and every hour anew; also by a settler that has just begun."""
+    bad = meters[1:8:3]
+    tried: list[frozenset[int] | None] = []
+    async with by_hand(database) as hand, refused(database, bad):
+        settle_ = partial(settle_round, hand.connection, hand.channels, NOW, 50_000, Thresholds())
+
+        async def settle(only: frozenset[int] | None = None, **given: object) -> Round:
+            tried.append(only)
+            return await settle_(only=only, **given)  # type: ignore[arg-type]
+
+        aside = Aside(Metrics(CollectorRegistry()))
+        await aside.round(hand.connection, settle, 50_000, NOW)
+        assert 2 == tried.count(None)
+        assert set(bad) == aside.channels == {row[0] for row in await database.rows(ASIDE)}
+        for later in (aside, Aside(Metrics(CollectorRegistry()))):
+            await hand.store(hours(meters, 10, 11))
+            tried.clear()
+            await later.try_again(hand.connection, NOW + TRY_AGAIN)
+            await later.round(hand.connection, settle, 50_000, NOW)
+            assert tried[0] is tried[-1] is None
+            assert {frozenset([channel]) for channel in bad} == set(tried[1:-1])
+            assert len(bad) == len(tried[1:-1])
+            assert set(bad) == later.channels
 
 
 async def test_an_error_of_our_own_is_contained_as_one_of_the_database_is(

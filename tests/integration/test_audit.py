@@ -1,13 +1,16 @@
 """What stands in closed days and changes: kept on record; what lies before the raw readings that are kept: not rewritten."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from ingest.metering.calendar import HOUR_US, instant, moment
 from ingest.settlement import Round
+from ingest.storage import decisions
+from ingest.storage.connection import connected
 from tests.databases import Database
 from tests.registries import channels, import_files, write_files
-from tests.settling import NOW, derived, rebuild, settle_all, settle_once, store
+from tests.settling import NOW, derived, differences, rebuild, settle_all, settle_once, store
 
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - timedelta(hours=8))
 DAY_US = 24 * HOUR_US
@@ -116,6 +119,33 @@ async def test_a_rebuild_keeps_what_can_no_longer_be_derived(database: Database,
 
     assert before == await derived(database)
     assert [] == await database.rows(CHANGES)
+
+
+async def test_a_silence_is_shared_out_by_the_hours_that_stand_also_where_a_later_edit_would_move_them(
+    database: Database, tmp_path: Path
+) -> None:
+    """The step over the first midnight that is kept is edited; a silence a week later takes the hour before it as its like."""
+    half, silent = HOUR_US // 2, range(24 * 11 - 5, 24 * 11 + 8)
+    await import_files(database, write_files(tmp_path))
+    channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
+    rows = [(channel, START + n * HOUR_US + half, 10_000 * n) for n in range(24 * 13) if n not in silent]
+    await store(database, [rows[: 24 * 8]])
+    await settle_all(database)
+    since = moment(START + 4 * DAY_US)
+    await database.run("UPDATE metering.retention SET raw_kept_since = %s", since)
+    await database.run("DELETE FROM metering.reading WHERE read_at < %s", since)
+    async with connected(database.settings) as connection:
+        register = await decisions.register(connection, "I1/electricity/E1", None, since)
+        edited = moment(START + 4 * DAY_US + half)
+        await decisions.edit(connection, register, edited, Decimal("965"), decisions.Grounds("E. Xample", "misread"))
+    await settle_all(database)
+    await store(database, [rows[24 * 8 :]])
+    await settle_all(database)
+    before = await derived(database)
+    await rebuild(database)
+
+    assert [("like_days",)] == await database.rows("SELECT kind FROM metering.channel_event")
+    assert [] == differences(before, await derived(database))
 
 
 async def test_nothing_to_do_is_nothing_done(database: Database) -> None:

@@ -185,9 +185,12 @@ async def test_what_cannot_be_decided_says_what_to_do(database: Database, run: R
 
 @pytest.mark.usefixtures("channel")
 async def test_nothing_is_decided_before_the_readings_that_are_kept(database: Database, run: Run) -> None:
-    """What was derived then stays; the correction is a reversal. An author must have a name."""
-    await database.run("UPDATE metering.retention SET raw_kept_since = '2026-10-02T00:00Z'")
-    assert "reversal" in refused(run("edit", "drop", REGISTER, "2026-10-01T00:00:00Z", *GROUNDS))
+    """What was derived then stays, and the local day that was cut; the correction is a reversal. An author has a name."""
+    await database.run("UPDATE metering.retention SET raw_kept_since = '2026-10-01T16:00Z'")
+    assert "reversal" in refused(run("edit", "drop", REGISTER, "2026-10-01T15:59:59Z", *GROUNDS))
+    done(run("edit", "drop", REGISTER, "2026-10-01T16:00:00Z", *GROUNDS))
+    await database.run("UPDATE metering.retention SET raw_kept_since = '2026-10-01T16:00:01Z'")
+    assert "2026-10-02T16:00:00+00:00" in refused(run("edit", "drop", REGISTER, "2026-10-02T15:59:59Z", *GROUNDS))
     assert "must not be empty" in refused(run("edit", "drop", REGISTER, "2026-10-03T00:00:00Z", "--author", " ", "--because", "x"))
 
 

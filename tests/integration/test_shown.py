@@ -19,12 +19,13 @@ from ingest.settings import BrokerSettings, Settings
 from ingest.settlement import Round
 from ingest.settler import settle
 from ingest.shown import Shown
-from ingest.stack import Stack
+from ingest.stack import Mosquitto, Stack
 from ingest.storage import decisions
 from ingest.storage.rebuild import forget_and_mark
+from schemas.topics import QUOTA_STATES
 from tests.databases import Database
 from tests.registries import channels, import_files, institution, meter, write_files, write_lines
-from tests.running import eventually
+from tests.running import eventually, own_broker, retained
 from tests.settling import NOW, ByHand, by_hand
 
 AREAS: Final = {"I1": 10, "I2": 10, "I3": 10, "I4": 48}
@@ -239,6 +240,75 @@ async def test_whoever_takes_over_shows_what_stands_and_whoever_lets_go_nothing(
         await eventually(lambda: showing.series == shown_by(metrics.registry), "what changed meanwhile is shown")
         await eventually(lambda: len(told) == first + 2 * len(CODES), "all is sent")
     assert 1 == len(set(told[first:]) - set(told[:first]))
+
+
+async def test_what_the_broker_retains_of_a_code_that_is_gone_is_taken_back_whenever_it_went(
+    showing: Showing, database: Database, stack: Stack, tmp_path: Path
+) -> None:
+    """One is renamed while nobody settles, another while somebody does; what is told of it is kept, as all that was told."""
+    told = list[tuple[str, str]]()
+
+    async def tell(topic: str, statement: str) -> None:
+        told.append((topic, statement))
+
+    assert showing.series
+    metrics = Metrics(CollectorRegistry())
+    with own_broker(stack.programs) as mosquitto:
+        mosquitto.start()
+        broker = _broker_settings(mosquitto, tmp_path)
+        settings = Settings(broker=broker, database=database.settings)
+        async with _settling(settings, metrics, Announcer(broker, metrics, tell)):
+            await eventually(lambda: _retains(mosquitto, *CODES), "all is sent")
+        await _rename(database, "I2", "J2")
+        async with _settling(settings, metrics, Announcer(broker, metrics, tell)):
+            await eventually(lambda: _retains(mosquitto, "I1", "J2", "I3", "I4"), "what was renamed before is taken back")
+            await _rename(database, "I3", "J3")
+            await eventually(lambda: _retains(mosquitto, "I1", "J2", "J3", "I4"), "what is renamed now is taken back")
+    assert ["I2", "I2", "I3", "I3"] == [topic.split("/")[2] for topic, statement in told if statement == "null"]
+
+
+async def test_what_a_rebuild_derives_again_is_not_taken_back_meanwhile(
+    showing: Showing, database: Database, stack: Stack, tmp_path: Path
+) -> None:
+    """Its standings are gone for some rounds: whoever reads the broker would see nobody stand anywhere."""
+    told = list[str]()
+
+    async def tell(_topic: str, statement: str) -> None:
+        told.append(statement)
+
+    metrics = Metrics(CollectorRegistry())
+    with own_broker(stack.programs) as mosquitto:
+        mosquitto.start()
+        announcer = Announcer(_broker_settings(mosquitto, tmp_path), metrics, tell)
+        showing.shown = Shown(metrics, announcer)
+        await showing.shown.everything(showing.hand.connection, NOW)
+        task = asyncio.create_task(announcer.run())
+        await eventually(lambda: len(told) == 2 * len(CODES), "all is sent")
+        await forget_and_mark(database.settings)
+        was_left = False
+        while await showing.round(channel_hours=1):
+            was_left |= announcer.has_leftovers
+            await eventually(lambda: _retains(mosquitto, *CODES), "all that stood is still there")
+        assert was_left
+        assert "null" not in told
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def _broker_settings(mosquitto: Mosquitto, directory: Path) -> BrokerSettings:
+    password_file = directory / "password"
+    password_file.write_text(mosquitto.password("ingest"), encoding="utf-8")
+    return BrokerSettings(port=mosquitto.port, username="ingest", password_file=password_file)
+
+
+async def _rename(database: Database, code: str, new: str) -> None:
+    await database.run("UPDATE metering.institution SET code = %s WHERE code = %s", new, code)
+    await database.run("UPDATE metering.registry_version SET version = version + 1")
+
+
+async def _retains(broker: Mosquitto, *codes: str) -> bool:
+    """Whether the broker retains states of these institutions and no others."""
+    return set(codes) == {topic.split("/")[2] for topic in await retained(broker, QUOTA_STATES)}
 
 
 @asynccontextmanager

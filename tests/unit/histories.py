@@ -8,6 +8,7 @@ from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant, calendar
 from ingest.metering.channel import SECOND_GAP_LIMIT_US, Channel, Exchange, Version
 from ingest.metering.consumption import Settled, settle
 from ingest.metering.events import Event
+from ingest.metering.kept import clipped, folded_from, history_until
 from ingest.metering.profile import LIKE_DAYS_BACK_US
 from ingest.metering.resume import Start, State, folded_until
 from ingest.metering.steps import Counted
@@ -42,6 +43,16 @@ class Rows:
         self.states: dict[Day, State] = {}
         self.events: dict[tuple[Instant, Instant, str], Event] = {}
         self.went_on = 0
+        self.floor: Day | None = None
+        """The first day that may be settled, where older readings are no longer kept."""
+
+    def forget(self) -> None:
+        """As a rebuild does: everything derived from readings that are kept."""
+        begin = 0 if self.floor is None else self.channel.calendar.day_start(self.floor)
+        self.hours = {at: tally for at, tally in self.hours.items() if at < begin}
+        self.days = {day: tally for day, tally in self.days.items() if day < (self.floor or 0)}
+        self.states = {day: state for day, state in self.states.items() if day < (self.floor or 0)}
+        self.events = {key: event for key, event in self.events.items() if key[0] < begin}
 
     def settle(self, readings: dict[Instant, int], changed: set[Instant] | None = None) -> None:
         """Rounds after what is at `changed` (None: all) came in: the second and later ones for silences whose like days changed."""
@@ -59,22 +70,28 @@ class Rows:
 
     def round(self, readings: dict[Instant, int], changed: set[Instant]) -> bool:
         """One round; whether it stopped before the last reading."""
-        days = {self.channel.calendar.day(at) for at in changed}
+        days = {day for at in changed if (day := self.channel.calendar.day(at)) >= (self.floor or 0)}
+        if not days:
+            return True
         start = self.start(min(changed))
         goes_on = start is not None and start.day == max(self.states)
         self.went_on += goes_on
         stored = {} if goes_on else self.states
         newest = None if not self.states else self.states[max(self.states)]
-        later = [Counted(at, value) for at, value in sorted(readings.items()) if start is None or at > start.after]
+        begin = folded_from(self.channel.calendar, start, self.floor) or 0
+        later = [Counted(at, value) for at, value in sorted(readings.items()) if at >= begin]
         end = folded_until(max(changed), newest, self.channel.calendar.day_start(max(days) + 1))
-        history = {} if start is None else {
-            at: amount for at, amount in self.measured().items() if at < self.channel.calendar.hour(start.state.anchor.read_at)
-        }  # fmt: skip
-        settled = settle(self.channel, start, [one for one in later if one.read_at < end], stored, max(days), history)
+        until = 0 if start is None else history_until(self.channel.calendar, start, self.floor)
+        history = {at: amount for at, amount in self.measured().items() if at < until}
+
+        def settled_until(end: Instant) -> Settled:
+            readings = [one for one in later if one.read_at < end]
+            return settle(self.channel, start, readings, stored, max(days), history, self.floor)
+
+        settled = settled_until(end)
         if not settled.converged and max(stored, default=0) > max(days):
-            end = folded_until(max(changed), newest)
-            settled = settle(self.channel, start, [one for one in later if one.read_at < end], stored, max(days), history)
-        self.apply(settled)
+            settled = settled_until(folded_until(max(changed), newest))
+        self.apply(clipped(settled, self.channel.calendar, self.floor))
         return settled.converged
 
     def start(self, changed_from: Instant) -> Start | None:
@@ -82,7 +99,8 @@ class Rows:
         newest = max(self.states, default=None)
         if newest is not None and (start := Start.within(newest, self.states[newest], changed_from)) is not None:
             return start
-        before = [day for day in self.states if day < self.channel.calendar.day(changed_from)]
+        first = max(self.channel.calendar.day(changed_from), self.floor or 0)
+        before = [day for day in self.states if day < first]
         return Start.behind(max(before), self.states[max(before)], self.channel.calendar) if before else None
 
     def apply(self, settled: Settled) -> None:

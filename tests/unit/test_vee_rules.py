@@ -85,6 +85,28 @@ def test_a_tariff_that_rests_out_of_its_season_is_no_finding() -> None:
     assert ["conflict"] == [signal.rule for signal in judge(view(of=tariff, conflicts=1, **still))]
 
 
+@pytest.mark.parametrize(
+    ("own", "its", "says"),
+    [
+        ((5_000_000, 90_010), (90_000, 5_000_020), True),
+        ((5_000_000, 90_010), (90_000, 4_999_999), False),  # its register has not come from here
+        ((5_000_000, 89_999), (90_000, 5_000_020), False),  # this one not from there
+        ((5_000_000, 490_001), (90_000, 5_000_020), False),  # nor by more than a meter counts in both steps
+        ((5_000_000, 490_000), (90_000, 5_000_020), True),
+    ],
+)
+def test_swapped_are_registers_of_which_each_goes_on_from_where_the_other_was(
+    own: tuple[int, int], its: tuple[int, int], says: bool
+) -> None:
+    """In steps of an hour each, at a rated capacity of 100 kWh an hour: 400 kWh, and one step of the display's."""
+    other = view(of=facts(quantum=0), events=1, jumps=(Jump("unexplained", *its, HOUR_US, None),))
+    mine = view(of=facts(quantum=0), events=1, jumps=(Jump("reset", *own, HOUR_US, 1),))
+    found = RULES["swapped"].judge(replace(mine, beside={"E2": other}))
+    assert says == (found is not None)
+    assert found is None or "E2" == found.evidence["with"]
+    assert RULES["swapped"].judge(mine) is None
+
+
 def test_rules_say_what_they_are() -> None:
     """Every rule has a sentence for people, at least one severity, and a line in the documentation."""
     page = (ROOT / "docs" / "vee.md").read_text(encoding="utf-8")

@@ -20,6 +20,10 @@ MOST_JUMPS: Final = 20
 """Events of one day kept with their values; more are only counted."""
 
 
+UNEXPLAINED: Final = frozenset({"unexplained", "reset"})
+"""Kinds of event whose consumption nobody knows."""
+
+
 class Raw(NamedTuple):
     """A stored reading as it came, of a key that nobody disputes; `value` in the channel's integers."""
 
@@ -44,6 +48,11 @@ class Jump(NamedTuple):
     to_value: int | None
     duration_us: int
     amount: int | None
+
+    @property
+    def is_unexplained(self) -> bool:
+        """Whether the register went on elsewhere, and nobody knows what passed."""
+        return self.kind in UNEXPLAINED
 
 
 class CatchUp(NamedTuple):
@@ -106,6 +115,11 @@ class Digest:
     """Keys that several values are claimed for, and nobody has decided."""
     events: int = 0
     jumps: tuple[Jump, ...] = ()
+
+    @property
+    def went_on_elsewhere(self) -> bool:
+        """Whether there is such an event among those of the day."""
+        return any(jump.is_unexplained for jump in self.jumps)
 
     @property
     def is_full(self) -> bool:

@@ -43,6 +43,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "night_minimum": Rule(water.night_minimum),
     "continuous_flow": Rule(water.continuous_flow),
     "unexplained": Rule(jumps.unexplained, of_tariffs=True),
+    "swapped": Rule(jumps.swapped, (CRITICAL,)),
     "wrong_values": Rule(jumps.wrong_values, (INFO,), of_tariffs=True),
 }
 

@@ -125,6 +125,8 @@ class View:
     """The same register of the meters behind this one, check meters left out."""
     unheard_since: Day | None = None
     """Since when a meter is registered of which nothing was ever received."""
+    beside: "Mapping[str, View]" = field(default_factory=dict)
+    """By code the other meters of the institution whose same register went on elsewhere on the day too."""
 
     @cached_property
     def now(self) -> Facts:

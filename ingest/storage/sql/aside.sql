@@ -17,3 +17,4 @@ WHERE there.channel = marked.channel AND (marked.first < there.first_hour OR mar
 -- A mark a channel, of its first and last hour: all between them is settled too.
 WITH back AS (DELETE FROM metering.channel_aside RETURNING channel, first_hour, last_hour)
 INSERT INTO metering.mark (channel, utc_hour) SELECT ARRAY[channel, channel], ARRAY[first_hour, last_hour] FROM back
+RETURNING channel[1]

@@ -284,6 +284,17 @@ WHERE old_final IS NOT NULL ORDER BY channel, at
 -- Locked, so that no reading goes while a transaction that counts on it runs: retention waits, and who comes after it reads anew.
 SELECT nullif(raw_kept_since, '-infinity') FROM metering.retention FOR SHARE
 
+-- name: decided_since
+-- Where the first local day of a register begins that is kept whole: the day that retention cut is settled no more. Locked likewise.
+SELECT nullif(metering.local_midnight(metering.first_day(raw_kept_since, region.timezone), region.timezone), '-infinity')
+FROM metering.retention
+JOIN metering.channel ON channel.channel = %(channel)s
+JOIN metering.meter_version AS version
+  ON version.meter = channel.meter AND version.valid_from <= %(at)s AND version.valid_to > %(at)s
+JOIN metering.institution USING (institution)
+JOIN metering.region USING (region)
+FOR SHARE OF retention
+
 -- name: registers_of_meter
 SELECT channel.channel, channel.register, channel.unit, channel.decimals, version.register_digits
 FROM metering.meter
@@ -627,6 +638,9 @@ WHERE region = %(region)s
 -- name: verdicts_waiting
 -- Whether marks are left, and since when verdicts have been put off.
 SELECT EXISTS (SELECT FROM metering.mark), (SELECT min(since) FROM metering.affected_later)
+
+-- name: verdicts_due
+SELECT EXISTS (SELECT FROM metering.affected_later)
 
 -- name: put_off_verdicts
 INSERT INTO metering.affected_later (institution, medium, day, since)

@@ -56,10 +56,23 @@ RETURNING vee_due.channel, vee_due.first_day, vee_due.last_day
 -- What the taken channels are part of: it is judged anew where its parts are.
 SELECT DISTINCT part, whole FROM metering.channel_part WHERE part = ANY (%(channel)s)
 
+-- name: due_beside
+-- Registers of the same name and institution that went on elsewhere on a day that is judged: what is said of one rests on the other.
+SELECT DISTINCT span.channel, other.channel
+FROM unnest(%(channel)s::int[], %(first)s::date[], %(last)s::date[]) AS span (channel, first_day, last_day)
+JOIN metering.channel AS own USING (channel)
+JOIN metering.meter_version AS version ON version.meter = own.meter
+JOIN metering.meter_version AS beside USING (institution)
+JOIN metering.channel AS other ON other.meter = beside.meter AND other.register = own.register AND other.channel <> own.channel
+WHERE EXISTS (
+    SELECT FROM metering.channel_event AS event
+    WHERE event.channel = other.channel AND event.kind IN ('unexplained', 'reset')
+      AND event.found_at >= span.first_day - 1 AND event.found_at < span.last_day + 2 + %(look_back)s)
+
 -- name: judged_channels
 -- What the registry says of some channels, in valid time. Behind a roof stands a check meter whose parent does.
-SELECT channel.channel, region.timezone, (%(now)s AT TIME ZONE region.timezone)::date - 1 AS closed, meter.medium, channel.register,
-       channel.decimals, version.valid_from, version.role, version.parent, version.ratio_milli, version.quantum_milli,
+SELECT channel.channel, region.timezone, (%(now)s AT TIME ZONE region.timezone)::date - 1 AS closed, version.institution, meter.code,
+       meter.medium, channel.register, channel.decimals, version.valid_from, version.role, version.parent, version.ratio_milli, version.quantum_milli,
        version.register_digits, version.rated_capacity, version.interval_s, version.sub_item,
        EXISTS (SELECT FROM metering.channel AS own WHERE own.meter = channel.meter AND own.register = 'energy_export_kwh')
        OR (version.role = 'check' AND EXISTS (
