@@ -1,14 +1,14 @@
 """Publishes quota states, retained, level-triggered: all of them at connect, then every change.
 
 One topic an institution and indicator: the most serious of its periods. Where none stands any more (a quota withdrawn, a code
-renamed), an empty message takes back what the broker retains, whoever sent it and when: it is asked for that at every connection.
-What is sent is kept in an append-only log, `null` for what was taken back. Publishing goes through aiomqtt, a client that nobody
-here wrote; receiving (broker/session.py) cannot, because it acknowledges before our commit.
+renamed), an empty message takes back what the broker retains of it, whichever process sent it and when: the broker is asked at
+every connection. What is sent is kept in an append-only log, `null` for what was taken back. Publishing goes through aiomqtt, a
+client that nobody here wrote; receiving (broker/session.py) cannot, because it acknowledges before our commit.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import aiomqtt
@@ -53,17 +53,16 @@ class Announcer:
         self._news.set()
 
     @property
-    def has_leftovers(self) -> bool:
-        """Whether the broker retains states that, as far as was shown, stand no more."""
-        return bool(self._leftovers())
-
-    def take_back(self) -> None:
-        """Have the broker forget those soon: everything that stands has been shown."""
-        self._gone = self._leftovers()
-        self._news.set()
-
-    def _leftovers(self) -> set[str]:
+    def leftovers(self) -> set[str]:
+        """Topics of which the broker retains a state that, as far as was shown, stands no more; or never stood here."""
         return self._retained.keys() - {topic for of_it in self._wanted.values() for topic in of_it}
+
+    def take_back(self, gone: Collection[str], foreign: Collection[str]) -> None:
+        """Have the broker forget soon what is gone, and look no more at what others publish: a broker may serve several of us."""
+        self._gone = set(gone)
+        for topic in foreign:
+            self._retained.pop(topic, None)
+        self._news.set()
 
     def forget(self) -> None:
         """Publish nothing until standings are shown again: another process may know newer ones."""
@@ -86,7 +85,7 @@ class Announcer:
                 for topic, statement in (item for one in changed for item in self._wanted.get(one, {}).items()):
                     if self._retained.get(topic) != statement:
                         await self._send(broker, topic, statement)
-                gone, self._gone = self._gone & self._leftovers(), set()
+                gone, self._gone = self._gone & self.leftovers, set()
                 for topic in sorted(gone):
                     await self._send(broker, topic, None)
                 await self._news.wait()

@@ -11,7 +11,7 @@ from ingest.announcer import Announcer
 from ingest.metrics import Metrics
 from ingest.settlement import Round
 from ingest.storage.connection import Connection
-from ingest.storage.standings import all_judged, current_standings, regions, standings_of, version_of_registry
+from ingest.storage.standings import all_judged, current_standings, ever_told, regions, standings_of, version_of_registry
 from schemas.quota import QuotaAlert
 
 
@@ -30,7 +30,8 @@ class Shown:
 
     They can differ from the database's by what the round just done has written, which it names; and once the registry or the clock
     has moved on. `meterwarden rebuild`, which deletes some, raises the registry's version. What the broker retains of standings
-    that are gone is taken back after a round that leaves no verdict due: those that a rebuild deleted are there again then.
+    that are gone is taken back after a round that leaves no verdict due: those that a rebuild deleted are there again then. Only
+    what this database has on record as told: another city's service may publish through the same broker.
     """
 
     def __init__(self, metrics: Metrics, announcer: Announcer) -> None:
@@ -46,8 +47,10 @@ class Shown:
             await self.everything(connection, now)
         elif done.changed:
             self._show(await standings_of(connection, done.changed, now))
-        if self._announcer.has_leftovers and await all_judged(connection):
-            self._announcer.take_back()
+        leftovers = self._announcer.leftovers
+        if leftovers and await all_judged(connection):
+            ours = await ever_told(connection, leftovers)
+            self._announcer.take_back(ours, foreign=leftovers - ours)
 
     async def everything(self, connection: Connection, now: datetime) -> None:
         """Read and show the standings of all institutions; `connection` is idle, before and after."""

@@ -67,6 +67,13 @@ async def all_judged(connection: Connection) -> bool:
     return not some_due
 
 
+async def ever_told(connection: Connection, topics: Collection[str]) -> set[str]:
+    """Those of the topics on which a state was ever published from this database."""
+    rows = await (await connection.execute(QUERIES["ever_told"], [list(topics)])).fetchall()
+    await connection.commit()
+    return {topic for (topic,) in rows}
+
+
 async def regions(connection: Connection) -> dict[str, str]:
     """The region's code by institution."""
     found = dict(await (await connection.execute(QUERIES["regions"])).fetchall())

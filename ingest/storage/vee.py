@@ -98,13 +98,13 @@ async def take_due(connection: Connection, now: datetime, channel_days: int) -> 
 
 
 async def _add_beside(connection: Connection, spans: dict[int, Span]) -> None:
-    """Add what is said of together with what is there: until whatever jumped beside a channel is judged on all of its days too."""
+    """Add what is said of together with what is there: until whatever jumped beside a channel is judged on that day too."""
     before: dict[int, Span] = {}
     while spans != before:
         before = dict(spans)
         cursor = await connection.execute(QUERIES["due_beside"], {**_by_day(before), "look_back": LOOK_BACK_DAYS})
-        for channel, other in await cursor.fetchall():
-            widen(spans, other, before[channel])
+        for channel, first, last in await cursor.fetchall():
+            widen(spans, channel, Span(first.toordinal(), last.toordinal()))
 
 
 def widen(spans: dict[int, Span], channel: int, span: Span) -> None:

@@ -91,17 +91,17 @@ async def test_what_stands_no_more_is_taken_back_whoever_sent_it_and_when(stack:
         announcer = _announcer(broker, tmp_path, keep)
         announcer.show({"school-1": [other]})
         async with _running(announcer):
-            await eventually(lambda: announcer.has_leftovers, "what the other has sent is seen")
+            await eventually(lambda: {TOPIC} == announcer.leftovers, "what the other has sent is seen")
             announcer.show({"school-1": [other.model_copy(update={"used": 121.0})]})
             await eventually(lambda: len(kept) == 2, "what changed is sent, and nothing taken back unasked")
-            announcer.take_back()
+            announcer.take_back({TOPIC}, foreign=())
             await eventually(lambda: _retained(broker, 1), "the other is taken back")
             announcer.show({"school-1": []})
-            announcer.take_back()
+            announcer.take_back(announcer.leftovers, foreign=())
             await eventually(lambda: _retained(broker, 0), "its own too, within one connection")
         school = quota("school-1", "electricity")
         assert [school, school, TOPIC, school] == kept
-        assert not announcer.has_leftovers
+        assert not announcer.leftovers
 
 
 async def _retained(broker: Mosquitto, number: int) -> bool:

@@ -22,10 +22,10 @@ from ingest.shown import Shown
 from ingest.stack import Mosquitto, Stack
 from ingest.storage import decisions
 from ingest.storage.rebuild import forget_and_mark
-from schemas.topics import QUOTA_STATES
+from schemas.topics import QUOTA_STATES, quota
 from tests.databases import Database
 from tests.registries import channels, import_files, institution, meter, write_files, write_lines
-from tests.running import eventually, own_broker, retained
+from tests.running import client, eventually, own_broker, retained
 from tests.settling import NOW, ByHand, by_hand
 
 AREAS: Final = {"I1": 10, "I2": 10, "I3": 10, "I4": 48}
@@ -245,26 +245,30 @@ async def test_whoever_takes_over_shows_what_stands_and_whoever_lets_go_nothing(
 async def test_what_the_broker_retains_of_a_code_that_is_gone_is_taken_back_whenever_it_went(
     showing: Showing, database: Database, stack: Stack, tmp_path: Path
 ) -> None:
-    """One is renamed while nobody settles, another while somebody does; what is told of it is kept, as all that was told."""
-    told = list[tuple[str, str]]()
+    """One is renamed while nobody settles, another while somebody does; what another city's service has published there stays."""
 
     async def tell(topic: str, statement: str) -> None:
-        told.append((topic, statement))
+        await database.run("INSERT INTO metering.notice (sent_at, topic, statement) VALUES (now(), %s, %s)", topic, statement)
 
     assert showing.series
     metrics = Metrics(CollectorRegistry())
     with own_broker(stack.programs) as mosquitto:
         mosquitto.start()
+        async with client(mosquitto, "ingest") as elsewhere:
+            await elsewhere.publish(quota("K9", "water_per_capita"), "{}", qos=1, retain=True)
         broker = _broker_settings(mosquitto, tmp_path)
         settings = Settings(broker=broker, database=database.settings)
         async with _settling(settings, metrics, Announcer(broker, metrics, tell)):
-            await eventually(lambda: _retains(mosquitto, *CODES), "all is sent")
+            await eventually(lambda: _retains(mosquitto, "K9", *CODES), "all is sent")
         await _rename(database, "I2", "J2")
         async with _settling(settings, metrics, Announcer(broker, metrics, tell)):
-            await eventually(lambda: _retains(mosquitto, "I1", "J2", "I3", "I4"), "what was renamed before is taken back")
+            await eventually(lambda: _retains(mosquitto, "K9", "I1", "J2", "I3", "I4"), "what was renamed before is taken back")
             await _rename(database, "I3", "J3")
-            await eventually(lambda: _retains(mosquitto, "I1", "J2", "J3", "I4"), "what is renamed now is taken back")
-    assert ["I2", "I2", "I3", "I3"] == [topic.split("/")[2] for topic, statement in told if statement == "null"]
+            await eventually(lambda: _retains(mosquitto, "K9", "I1", "J2", "J3", "I4"), "what is renamed now is taken back")
+    taken_back = await database.rows(
+        "SELECT split_part(topic, '/', 3) FROM metering.notice WHERE statement = 'null' ORDER BY notice"
+    )
+    assert ["I2", "I2", "I3", "I3"] == [code for (code,) in taken_back]
 
 
 async def test_what_a_rebuild_derives_again_is_not_taken_back_meanwhile(
@@ -273,7 +277,8 @@ async def test_what_a_rebuild_derives_again_is_not_taken_back_meanwhile(
     """Its standings are gone for some rounds: whoever reads the broker would see nobody stand anywhere."""
     told = list[str]()
 
-    async def tell(_topic: str, statement: str) -> None:
+    async def tell(topic: str, statement: str) -> None:
+        await database.run("INSERT INTO metering.notice (sent_at, topic, statement) VALUES (now(), %s, %s)", topic, statement)
         told.append(statement)
 
     metrics = Metrics(CollectorRegistry())
@@ -287,7 +292,7 @@ async def test_what_a_rebuild_derives_again_is_not_taken_back_meanwhile(
         await forget_and_mark(database.settings)
         was_left = False
         while await showing.round(channel_hours=1):
-            was_left |= announcer.has_leftovers
+            was_left |= bool(announcer.leftovers)
             await eventually(lambda: _retains(mosquitto, *CODES), "all that stood is still there")
         assert was_left
         assert "null" not in told

@@ -862,5 +862,8 @@ ORDER BY used_ratio DESC NULLS LAST, institution, indicator, period_start DESC L
 -- The region of every institution, by their codes.
 SELECT institution.code, region.code FROM metering.institution JOIN metering.region USING (region)
 
+-- name: ever_told
+SELECT topic FROM unnest(%s::text[]) AS asked (topic) WHERE EXISTS (SELECT FROM metering.notice WHERE notice.topic = asked.topic)
+
 -- name: insert_notice
 INSERT INTO metering.notice (sent_at, topic, statement) VALUES (%s, %s, %s)

@@ -57,17 +57,29 @@ RETURNING vee_due.channel, vee_due.first_day, vee_due.last_day
 SELECT DISTINCT part, whole FROM metering.channel_part WHERE part = ANY (%(channel)s)
 
 -- name: due_beside
--- Registers of the same name and institution that went on elsewhere on a day that is judged: what is said of one rests on the other.
-SELECT DISTINCT span.channel, other.channel
-FROM unnest(%(channel)s::int[], %(first)s::date[], %(last)s::date[]) AS span (channel, first_day, last_day)
-JOIN metering.channel AS own USING (channel)
-JOIN metering.meter_version AS version ON version.meter = own.meter
-JOIN metering.meter_version AS beside USING (institution)
-JOIN metering.channel AS other ON other.meter = beside.meter AND other.register = own.register AND other.channel <> own.channel
-WHERE EXISTS (
-    SELECT FROM metering.channel_event AS event
-    WHERE event.channel = other.channel AND event.kind IN ('unexplained', 'reset')
-      AND event.found_at >= span.first_day - 1 AND event.found_at < span.last_day + 2 + %(look_back)s)
+-- Registers of the same name and institution that went on elsewhere on a day that is judged, and around which days: what is said of
+-- one rests on the other. Those of an institution are sought once, however many of its channels are judged.
+WITH span AS (
+    SELECT DISTINCT version.institution, own.register, own.channel,
+           due.first_day - 1 AS first_day, due.last_day + 2 + %(look_back)s AS end_day
+    FROM unnest(%(channel)s::int[], %(first)s::date[], %(last)s::date[]) AS due (channel, first_day, last_day)
+    JOIN metering.channel AS own USING (channel)
+    JOIN metering.meter_version AS version USING (meter)
+), looked_at AS (
+    SELECT institution, register, min(first_day) AS first_day, max(end_day) AS end_day FROM span GROUP BY institution, register
+), jumped AS MATERIALIZED (
+    SELECT DISTINCT institution, register, other.channel, (event.found_at AT TIME ZONE 'UTC')::date AS day
+    FROM looked_at
+    JOIN metering.meter_version AS version USING (institution)
+    JOIN metering.channel AS other USING (meter, register)
+    JOIN metering.channel_event AS event USING (channel)
+    WHERE event.kind IN ('unexplained', 'reset')
+      AND event.found_at >= looked_at.first_day AT TIME ZONE 'UTC' AND event.found_at < looked_at.end_day AT TIME ZONE 'UTC'
+)
+SELECT jumped.channel, min(jumped.day) - 1, max(jumped.day) + 1
+FROM span JOIN jumped USING (institution, register)
+WHERE jumped.channel <> span.channel AND jumped.day >= span.first_day AND jumped.day < span.end_day
+GROUP BY jumped.channel
 
 -- name: judged_channels
 -- What the registry says of some channels, in valid time. Behind a roof stands a check meter whose parent does.
