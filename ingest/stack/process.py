@@ -89,8 +89,15 @@ def run(command: Sequence[str | Path], directory: Path) -> None:
 
 def await_ready(process: Process, ready: Callable[[], bool], seconds: float, log_path: Path) -> None:
     """The server is ready; StackError shows the end of its log when it died or took longer than these seconds."""
-    wait_until(lambda: ready() or not process.alive(), seconds)
-    if process.alive() and ready():
+    was_ready = False  # said once is enough: a busy server may take too long to say it again
+
+    def over() -> bool:
+        nonlocal was_ready
+        was_ready = ready()
+        return was_ready or not process.alive()
+
+    wait_until(over, seconds)
+    if was_ready and process.alive():
         return
     what = f"is not ready after {seconds:.0f} s" if process.alive() else "ended while starting"
     last = "\n  ".join(log_path.read_text(errors="replace").splitlines()[-LAST_LINES:])
