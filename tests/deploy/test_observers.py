@@ -85,7 +85,7 @@ def test_promtool_accepts_the_mounted_configuration(found: Programs, tmp_path: P
             copy(mount["source"], target)
     done = subprocess.run(
         [found.promtool, "check", "config", "--lint-fatal", tmp_path / "etc/prometheus/prometheus.yml"],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{len(list(Path('ingest/alerts').glob('*.yaml')))} rule files found" in done.stdout
@@ -96,7 +96,7 @@ def test_alertmanager_starts_on_the_mounted_files(found: Programs) -> None:
     with running(found, "alertmanager", found.alertmanager, TEMPLATES) as server:
         done = subprocess.run(
             [found.amtool, "check-config", server.directory.parent / "etc/alertmanager/alertmanager.yml"],
-            capture_output=True, text=True, check=False, timeout=60,
+            capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         assert asked(server, "/api/v2/status")["cluster"]["status"] == "disabled"
