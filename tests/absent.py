@@ -9,7 +9,7 @@ import aiomqtt
 
 from ingest.stack import Mosquitto
 from tests.answers import session
-from tests.running import client, topic
+from tests.running import ANSWER_SECONDS, client, topic
 
 LAST: Final = b"last"
 
@@ -26,7 +26,7 @@ async def service(broker: Mosquitto, institution: str = "+", **options: Any) -> 
 async def delivered(connected: aiomqtt.Client, number: int) -> list[bytes]:
     """So many payloads."""
     messages = aiter(connected.messages)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ANSWER_SECONDS):
         return [bytes((await anext(messages)).payload) for _ in range(number)]
 
 
@@ -35,7 +35,7 @@ async def all_delivered(broker: Mosquitto, connected: aiomqtt.Client, institutio
     async with client(broker) as last:
         await last.publish(topic(institution), LAST, qos=1)
     found: list[bytes] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(ANSWER_SECONDS):
         async for message in connected.messages:
             if message.payload == LAST:
                 return found

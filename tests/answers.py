@@ -13,7 +13,7 @@ from paho.mqtt.properties import Properties
 
 from ingest.stack import Mosquitto
 
-ANSWER_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 60.0
 V5: Final = MQTTProtocolVersion.MQTTv5
 V311: Final = MQTTProtocolVersion.MQTTv311
 Answer = tuple[str, int]

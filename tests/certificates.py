@@ -9,7 +9,7 @@ SCRIPT = ROOT / "deploy" / "mosquitto" / "certificates"
 
 def certificates(what: str, directory: Path, *names: str) -> subprocess.CompletedProcess[str]:
     """Run the script; AssertionError with what it said where it fails."""
-    done = subprocess.run([SCRIPT, what, directory, *names], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([SCRIPT, what, directory, *names], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -31,5 +31,5 @@ def expired(directory: Path, name: str) -> Path:
 
 def _openssl(directory: Path, *arguments: str) -> None:
     command = ["openssl", "x509", *arguments, "-copy_extensions", "copyall"]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr

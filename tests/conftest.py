@@ -21,7 +21,8 @@ pytest_plugins = ["tests.accounts"]
 def pytest_configure() -> None:
     """Before any process is started that runs tests for this one, so that all have the same seed; no property is timed."""
     seed_of_session()
-    hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no counterexample
+    slow = [hypothesis.HealthCheck.too_slow]  # a busy machine is no counterexample, and it draws slowly
+    hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=slow)
     hypothesis.settings.load_profile("untimed")
 
 

@@ -36,10 +36,12 @@ class Link:
         self.held: dict[Way, list[bytes]] = {}
         self.deaf = False
         self.swallowed = False
+        self.is_cut = False
         self.ends: dict[Way, asyncio.StreamWriter] = {Way.TO_CLIENT: client}
 
     def cut(self) -> None:
         """Both sides see the connection reset."""
+        self.is_cut = True
         for end in self.ends.values():
             end.transport.abort()
 
@@ -88,6 +90,9 @@ class Proxy:
         """Cut every connection and let nobody connect."""
         listener, self._listener = self._listener, None
         if listener is not None:
+            for each in listener.sockets:
+                asyncio.get_running_loop().remove_reader(each.fileno())
+            await asyncio.sleep(0)  # asyncio neither serves nor closes what it has accepted but not yet attached to its server
             listener.close()
         await self.cut()
         if listener is not None:
@@ -99,7 +104,7 @@ class Proxy:
         for link in self.links:
             link.cut()
         if tasks:
-            await asyncio.wait(tasks, timeout=5)
+            await asyncio.wait(tasks, timeout=60)
 
     def go_deaf(self) -> None:
         """From now on accept whoever comes and swallow what they send; nobody hears anything."""
@@ -122,6 +127,9 @@ class Proxy:
             link.held.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._listener is None:  # accepted just before `refuse`, which did not know of it yet
+            writer.transport.abort()
+            return
         self.accepted += 1
         link = Link(writer)
         task = asyncio.current_task()
@@ -140,6 +148,8 @@ class Proxy:
             await self._pump(link, Way.TO_SERVER, client)
             return
         server, link.ends[Way.TO_SERVER] = await asyncio.open_connection("127.0.0.1", self._server_port)
+        if link.is_cut:  # meanwhile: what the client had said by then must not arrive behind its next connection
+            return
         pumps = [
             asyncio.create_task(self._pump(link, Way.TO_SERVER, client), name="proxy.to_server"),
             asyncio.create_task(self._pump(link, Way.TO_CLIENT, server), name="proxy.to_client"),
@@ -159,7 +169,7 @@ class Proxy:
         for end in link.ends.values():
             if not end.transport.is_closing():
                 end.close()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await end.wait_closed()
 
     async def _pump(self, link: Link, way: Way, reader: asyncio.StreamReader) -> None:

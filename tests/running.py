@@ -25,8 +25,10 @@ from ingest.stack import Mosquitto, Programs, free_port, places
 from tests.databases import Database
 
 T = TypeVar("T")
-READY_SECONDS: Final = 20.0
-EVENTUALLY_SECONDS: Final = 20.0
+EVENTUALLY_SECONDS: Final = 90.0
+"""Ends a wait for what never comes. On a machine that is ten times slower what takes a second or two is no failure."""
+ANSWER_SECONDS: Final = 60.0
+"""Ends a request to a server that runs: one that is busy, or stopped for a while, is not taken for one that is away."""
 POLL_SECONDS: Final = 0.02
 RECENT: Final = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=2)
 """A full hour well inside the accept window."""
@@ -73,7 +75,7 @@ class Service:
     async def status(self) -> int:
         """Wait for the process to end by itself; returns the exit status."""
         assert self._process is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(EVENTUALLY_SECONDS):
             return await self._process.wait()
 
     async def _end(self, number: signal.Signals) -> int:
@@ -97,7 +99,7 @@ class Service:
         """Status and body of one of its pages; status 0 where nothing listens."""
         try:
             async with (
-                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as client,
+                aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS)) as client,
                 client.get(f"http://127.0.0.1:{self.port}{path}") as response,
             ):
                 return response.status, await response.text()
@@ -112,7 +114,7 @@ class Service:
     async def ready(self) -> None:
         """Wait until it is."""
         try:
-            await eventually(self.is_ready, "ready", READY_SECONDS)
+            await eventually(self.is_ready, "ready")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log()[-3000:]}") from error
 
@@ -203,7 +205,7 @@ def service_of(
         "http__port": port,
         "settlement__enabled": False,
         "canary__enabled": False,
-        "shutdown_grace_seconds": 10,
+        "shutdown_grace_seconds": 45,
         **settings,
     }
     environment = {
@@ -233,7 +235,7 @@ async def running_service(
 
 async def forget_session(broker: Mosquitto, client_identifier: str) -> None:
     """Take over a client's session and end it, so that nothing is queued for it any more."""
-    async with client(broker, "ingest", identifier=client_identifier, clean_start=True, timeout=5):
+    async with client(broker, "ingest", identifier=client_identifier, clean_start=True):
         pass
 
 
@@ -303,7 +305,7 @@ def expected(seconds: Iterable[int]) -> dict[datetime, int]:
 
 def client(broker: Mosquitto, user: str = "simulator", *, port: int | None = None, **options: Any) -> aiomqtt.Client:
     """An aiomqtt client of MQTT 5."""
-    options = {"protocol": aiomqtt.ProtocolVersion.V5, **options}
+    options = {"protocol": aiomqtt.ProtocolVersion.V5, "timeout": ANSWER_SECONDS, **options}
     return aiomqtt.Client("127.0.0.1", port or broker.port, username=user, password=broker.password(user), **options)
 
 
@@ -334,7 +336,7 @@ async def publish_with_mosquitto_pub(broker: Mosquitto, to: str, payload: bytes,
         broker.programs.mosquitto_pub, "-h", "127.0.0.1", "-p", str(broker.port), "-u", user, "-P", broker.password(user),
         "-q", "1", "-t", to, "-s", stdin=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(ANSWER_SECONDS):
         await process.communicate(payload)
     assert process.returncode == 0
 
@@ -352,7 +354,7 @@ def _publish_with_paho(broker: Mosquitto, to: str, payloads: list[bytes]) -> Non
     publisher.loop_start()
     try:
         for sent in [publisher.publish(to, payload, qos=1) for payload in payloads]:
-            sent.wait_for_publish(20)
+            sent.wait_for_publish(ANSWER_SECONDS)
             assert sent.is_published(), "no PUBACK"
     finally:
         publisher.disconnect()

@@ -26,7 +26,7 @@ topic readwrite metering/#
 topic read meterwarden/#
 topic read $SYS/#
 """
-ANSWER_SECONDS = 1.0
+ANSWER_SECONDS = 5.0
 CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"
 """MQTT 3.1.1: a clean session, 60 s of keep alive, no name and no user."""
 CONNACK = 0x20

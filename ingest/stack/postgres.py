@@ -93,7 +93,7 @@ class Postgres(Server):
         return ours and len(lines) > 7 and lines[7].strip() == "ready"
 
     def stop(self, mode: StopMode = "fast") -> None:
-        """It has ended: `fast` after a checkpoint, `immediate` without one (the next start recovers), killed after 20 s."""
+        """It has ended: `fast` after a checkpoint, `immediate` without one (the next start recovers), killed after a minute."""
         if self.process:
             self.process.stop(SIGNALS[mode], STOP_SECONDS)
 

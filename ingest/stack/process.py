@@ -17,8 +17,8 @@ from ingest.stack.places import UNPRIVILEGED_USER
 
 UNPRIVILEGED_GROUP = "nogroup"
 POLL_SECONDS = 0.01
-KILL_SECONDS = 10.0
-RUN_SECONDS = 60
+KILL_SECONDS = 60.0
+RUN_SECONDS = 300
 LAST_LINES = 20
 # Servers need no more of the caller's environment; a locale or an OpenSSL file of the machine would only disturb them.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "GMT", "OPENSSL_CONF": "/dev/null"}
@@ -89,8 +89,15 @@ def run(command: Sequence[str | Path], directory: Path) -> None:
 
 def await_ready(process: Process, ready: Callable[[], bool], seconds: float, log_path: Path) -> None:
     """The server is ready; StackError shows the end of its log when it died or took longer than these seconds."""
-    wait_until(lambda: ready() or not process.alive(), seconds)
-    if process.alive() and ready():
+    was_ready = False  # said once is enough: a busy server may take too long to say it again
+
+    def over() -> bool:
+        nonlocal was_ready
+        was_ready = ready()
+        return was_ready or not process.alive()
+
+    wait_until(over, seconds)
+    if was_ready and process.alive():
         return
     what = f"is not ready after {seconds:.0f} s" if process.alive() else "ended while starting"
     last = "\n  ".join(log_path.read_text(errors="replace").splitlines()[-LAST_LINES:])

@@ -30,7 +30,7 @@ def is_asked_for_help(command: str) -> None:
     assert importlib.util.find_spec(module), module
     if options := {word for word in given if word.startswith("-")}:
         done = subprocess.run(
-            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=300
         )
         assert options <= set(re.findall(r"--[\w-]+", done.stdout)), command
 
@@ -43,7 +43,7 @@ def is_made(command: str) -> None:
     for name in (given.partition("=")[0] for given in variables_given):
         assert f"$({name})" in makefile or f"$(if $({name})" in makefile, command
     subprocess.run(
-        ["make", "--dry-run", "--directory", ROOT, target, *variables_given], check=True, capture_output=True, timeout=60
+        ["make", "--dry-run", "--directory", ROOT, target, *variables_given], check=True, capture_output=True, timeout=300
     )
 
 
@@ -53,7 +53,7 @@ def is_composed(command: str) -> None:
         name, *given = shlex.split(arguments)
         if not given:
             continue  # spoken of, not called
-        done = subprocess.run([composed.plugin(), name, "--help", *given], capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run([composed.plugin(), name, "--help", *given], capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, f"{arguments}\n{done.stderr}"
         if name not in OF_ALL:
             places = [word for word in given if word.partition(":")[0] in {*composed.services(), *WORKERS}]

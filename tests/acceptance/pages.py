@@ -146,7 +146,7 @@ async def deployment(scene: Scene) -> AsyncIterator[None]:
     scene.settings |= {"PGPORT": str(postgres.port), "PGPASSWORD": postgres.password, "PGDATABASE": scene.database.name}
     async with watched(scene):
         yield
-    await scene.database.run("DROP DATABASE meterwarden")
+    await scene.database.run("DROP DATABASE meterwarden WITH (FORCE)")
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from tests.databases import ROOT
 from tests.documents import Step
 from tests.running import eventually
 
-COMMAND_SECONDS: Final = 120.0
-SHOWN_SECONDS: Final = 60.0
+COMMAND_SECONDS: Final = 600.0
+SHOWN_SECONDS: Final = 180.0
 DONE: Final = "-- done --"
 ANSWER: Final = re.compile(r"\[y/N\]: (\w+)$", re.MULTILINE)
 

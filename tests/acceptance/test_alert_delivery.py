@@ -24,7 +24,9 @@ from tests.registries import import_files, write_lines
 from tests.running import eventually, own_broker, own_directory, running_service
 
 INSTITUTIONS, DAYS, SEED = 2, 2, 7
-NOTICE_SECONDS = 30.0
+NOTICE_SECONDS = 180.0
+SCRAPED_EVERY = "4s"
+"""No longer Prometheus waits for a page. What it did not get it takes for gone, and alerts on it for ended."""
 LOST_ZEROS = 1000
 """By so much the floor area is entered too small at first: two days use more than a month's quota then."""
 
@@ -35,7 +37,7 @@ async def alerting(stack: Stack) -> AsyncIterator[tuple[Prometheus, Notices]]:
     async with notices() as found:
         with own_directory() as directory, shipped_alertmanager(stack.programs, directory / "alertmanager", found) as alertmanager:
             prometheus = Prometheus.create(
-                stack.programs, directory / "prometheus", without_waiting(rules()), alertmanager.port, "1s", "1s"
+                stack.programs, directory / "prometheus", without_waiting(rules()), alertmanager.port, "1s", SCRAPED_EVERY
             )
             try:
                 await asyncio.gather(asyncio.to_thread(alertmanager.start), asyncio.to_thread(prometheus.start))
@@ -63,15 +65,14 @@ async def test_an_overrun_quota_is_told_and_so_is_its_correction(stack: Stack, d
     registry.write(city, directory)
     enter_floor_area(directory, over.code, 1 / Decimal(LOST_ZEROS))
     await import_files(database, directory)
-    of = ("--institutions", INSTITUTIONS, "--seed", SEED, "--month", month, "--scenario", "quiet", "--days", DAYS,
-          "--ledger", tmp_path / "ledger")  # fmt: skip
+    of = ("--institutions", INSTITUTIONS, "--seed", SEED, "--month", month, "--scenario", "quiet", "--days", DAYS)
     with own_broker(stack.programs) as broker:
         broker.start()
         async with alerting(stack) as (prometheus, found), running_service(database, broker, tmp_path, **SETTINGS) as service:
             prometheus.scrape("meterwarden", service.port)
             await published(service, database, broker, tmp_path, *of)
             told = await eventually(lambda: found.mail("FIRING", over.code), "told", NOTICE_SECONDS)
-            assert not found.mail("RESOLVED")
+            assert not found.mail("RESOLVED", over.code)  # Prometheus may have missed the service before it was there
             enter_floor_area(directory, over.code, Decimal(LOST_ZEROS))
             await import_files(database, directory)
             ended = await eventually(lambda: found.mail("RESOLVED", over.code), "resolved", NOTICE_SECONDS)

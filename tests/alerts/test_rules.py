@@ -71,7 +71,7 @@ AGGREGATIONS = ("sum", "max", "min", "avg", "count")
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([programs(print).promtool, *arguments], capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run([programs(print).promtool, *arguments], capture_output=True, text=True, check=False, timeout=900)
 
 
 def test_promtool_accepts_the_rules(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Dashboards on real servers: every query of every board runs, as its data source would, and shows what its panel needs."""
 
 import asyncio
+import contextlib
 import re
 import secrets
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from ingest.alerts import rules
 from ingest.stack import Mosquitto, Prometheus, Stack, StackError, free_port
 from simulators import fleet, registry
 from simulators.month import Month
+from tests.acceptance.test_alert_delivery import SCRAPED_EVERY
 from tests.acceptance.test_scenarios import published
 from tests.databases import Database, database_of
 from tests.grafana import Chosen, Query, boards, label_values, promql, queries, sql
@@ -49,6 +51,9 @@ MAY_BE_EMPTY: Final = {
 }  # fmt: skip
 MAY_HAVE_NO_SERIES: Final = {"Alerts in detail", "Uncommitted bytes", "Furthest up their quota"}
 
+Answers = dict[str, list[dict[str, Any]] | str]
+"""By expression: series, or what Prometheus has against it."""
+
 
 @dataclass(frozen=True, slots=True)
 class City:
@@ -60,7 +65,7 @@ class City:
     richest: str
     """An institution with everything."""
     exported: str
-    answers: dict[str, list[dict[str, Any]] | str]
+    answers: Answers
 
     def choices(self, board: str) -> Chosen:
         """The first value, or all of them, of every variable of a board, asked for one after the other as Grafana does."""
@@ -114,7 +119,7 @@ async def _live(stack: Stack, database: Database, directory: Path) -> City:
     of = ("--institutions", INSTITUTIONS, "--seed", SEED, "--month", month, "--scenario", "hostile", "--days", DAYS)
     with own_broker(stack.programs) as broker, own_directory() as prometheus_directory:
         broker.start()
-        server = Prometheus.create(stack.programs, prometheus_directory / "p", rules(), free_port(), "1s", "1s")
+        server = Prometheus.create(stack.programs, prometheus_directory / "p", rules(), free_port(), "1s", SCRAPED_EVERY)
         server.start()
         try:
             settings = {"settlement__enabled": True, "settlement__round_seconds": 0.2, "intake__accept_days_back": 75,
@@ -122,9 +127,9 @@ async def _live(stack: Stack, database: Database, directory: Path) -> City:
                         "canary__enabled": True, "canary__every_seconds": 1}  # fmt: skip
             async with running_service(database, broker, directory, **settings) as service:
                 server.scrape("meterwarden", service.port)
-                await published(service, database, broker, directory, *of, "--ledger", directory / "ledger")
+                await published(service, database, broker, directory, *of)
                 exported = await _scraped(service, server, broker)
-                answers = {query.target["expr"]: _asked(server, query.target["expr"]) for query in PROMQL}
+                answers = await _answered(server)
         finally:
             server.stop()
     return City(
@@ -139,12 +144,30 @@ async def _live(stack: Stack, database: Database, directory: Path) -> City:
 
 async def _scraped(service: Service, server: Prometheus, broker: Mosquitto) -> str:
     """The service's own page, once Prometheus has seen it settled, and a message rejected since."""
-    await eventually(lambda: server.query("meterwarden_quota_institutions"), "quotas scraped", 60)
+    await eventually(lambda: server.query("meterwarden_quota_institutions"), "quotas scraped")
     await publish(broker, topic("nobody"), [b"{"])
-    await eventually(lambda: server.query("rate(meterwarden_messages_rejected_total[1m]) > 0"), "a rejection scraped", 60)
-    await eventually(lambda: server.query("meterwarden_quarantine_open > 0"), "the quarantine scraped", 60)
-    await eventually(lambda: server.query("meterwarden_findings_open > 0"), "findings scraped", 60)
+    await eventually(lambda: server.query("rate(meterwarden_messages_rejected_total[1m]) > 0"), "a rejection scraped")
+    await eventually(lambda: server.query("meterwarden_quarantine_open > 0"), "the quarantine scraped")
+    await eventually(lambda: server.query("meterwarden_findings_open > 0"), "findings scraped")
     return (await service.http("/metrics"))[1]
+
+
+async def _answered(server: Prometheus) -> Answers:
+    """What Prometheus answers to every expression, as soon as each has an answer that must have one; in the end as it is."""
+    answers: Answers = {}
+
+    def complete() -> bool:
+        answers.update({query.target["expr"]: _asked(server, query.target["expr"]) for query in PROMQL})
+        return not unanswered(answers)
+
+    with contextlib.suppress(AssertionError):  # a test of its own says which are empty
+        await eventually(complete, "every expression has an answer")
+    return answers
+
+
+def unanswered(answers: Answers) -> set[str]:
+    """Panels without an answer, those left out that may have none where all is well."""
+    return {query.panel["title"].split(" / ")[-1] for query in PROMQL if not answers[query.target["expr"]]} - MAY_HAVE_NO_SERIES
 
 
 def _asked(server: Prometheus, expression: str) -> list[dict[str, Any]] | str:
@@ -180,8 +203,7 @@ def test_every_metric_is_exported(query: Query, city: City) -> None:
 
 def test_most_expressions_have_an_answer(city: City) -> None:
     """Those that stay empty in a city where all is well are named here, so that no other can."""
-    empty = {query.panel["title"].split(" / ")[-1] for query in PROMQL if not city.answers[query.target["expr"]]}
-    assert set() == empty - MAY_HAVE_NO_SERIES
+    assert set() == unanswered(city.answers)
 
 
 def test_variables_of_prometheus_name_what_is_there(city: City) -> None:

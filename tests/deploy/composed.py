@@ -32,7 +32,7 @@ def read(directory: Path, environment: str = "", *arguments: str) -> subprocess.
     (directory / ".env").write_text(environment, encoding="utf-8")
     return subprocess.run(
         [plugin(), "config", *arguments], cwd=directory, env={"PATH": os.defpath, "HOME": str(directory)},
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 from ingest.stack import StackError, places
 from ingest.stack.apt import SUITE, Apt, architecture
 
-VERSION_SECONDS = 20
+VERSION_SECONDS = 120
 
 
 def program(package: str, path: Path) -> Path:
@@ -33,7 +33,7 @@ def _fetch(package: str, root: Path) -> None:
         apt_directory, tree = Path(work, "apt"), Path(work, "root")
         apt = Apt.create(apt_directory)
         for file in apt.download([one for one in apt.resolve([package]) if one.name == package]):
-            subprocess.run(["dpkg-deb", "--extract", file, tree], check=True, timeout=60)
+            subprocess.run(["dpkg-deb", "--extract", file, tree], check=True, timeout=300)
         tree.chmod(0o755)
         tree.rename(root)
 

@@ -60,7 +60,7 @@ def database_set_up(root: Path, **environment: str) -> subprocess.CompletedProce
     for volume in ("authority", "tls", "ca"):
         (root / "database" / volume).mkdir(parents=True, exist_ok=True)
     return subprocess.run(
-        ["sh", SETUP, root], env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+        ["sh", SETUP, root], env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=300
     )
 
 
@@ -168,7 +168,7 @@ class AsComposed(Server):
 
     def page(self, path: str) -> tuple[int, bytes]:
         """What it answers; no proxy comes between."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

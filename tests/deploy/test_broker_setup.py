@@ -134,7 +134,7 @@ def told(broker: AsSetUp, user: str, expected: int) -> bool:
     assert broker.process is not None
     broker.take()
     broker.process.send(signal.SIGHUP)
-    return process.wait_until(lambda: answer(broker, user) == expected, 10)
+    return process.wait_until(lambda: answer(broker, user) == expected, 60)
 
 
 @pytest.mark.parametrize("code", ["A/B", "A B", "", "A:B", "A+", "$SYS", "ingest", "simulator", "meterwarden"])

@@ -53,7 +53,7 @@ def test_the_database_is_reached_by_its_name_over_tls_alone(stack: Stack, root: 
             assert used(url(server, root, name)) == (True, "TLSv1.3")
         kind, program, *arguments = composed.services()["timescaledb"]["healthcheck"]["test"]
         assert kind == "CMD"
-        subprocess.run([stack.programs.postgres_bin / program, *arguments, "-p", str(server.port)], check=True, timeout=30)
+        subprocess.run([stack.programs.postgres_bin / program, *arguments, "-p", str(server.port)], check=True, timeout=120)
         with pytest.raises(psycopg.OperationalError, match="no encryption"):
             used(url(server, root, sslmode="disable"))
         with pytest.raises(psycopg.OperationalError, match="does not match host name"):
@@ -93,7 +93,7 @@ async def test_a_renewed_certificate_is_taken_by_the_running_server_and_believed
 def certificate(server: DatabaseAsComposed) -> str:
     """What the server shows, asked by openssl as the runbook says."""
     asked = ["openssl", "s_client", "-starttls", "postgres", "-connect", f"127.0.0.1:{server.port}"]
-    said = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=30).stdout
+    said = subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=120).stdout
     begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
     return begin + said.partition(begin)[2].partition(end)[0] + end
 

@@ -78,4 +78,4 @@ def pinned(directory: Path, answer: str) -> subprocess.CompletedProcess[str]:
     program.write_text(f'#!/bin/sh\n[ "$1 $2 $3 $4" = "buildx imagetools inspect --format" ] || exit 9\n{answer}\n')
     program.chmod(0o755)
     environment = {"PATH": f"{program.parent}:{os.environ['PATH']}"}
-    return subprocess.run([ROOT / "deploy/compose/pin"], env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([ROOT / "deploy/compose/pin"], env=environment, capture_output=True, text=True, check=False, timeout=300)

@@ -51,7 +51,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy2(path, target, follow_symlinks=False)
     (command,) = set(re.findall(r"^    (deploy/install) /opt/meterwarden(?: simulator)?$", DOCKERFILE, re.MULTILINE))
     environment = {**os.environ, "PYTHON": sys.executable}
-    done = subprocess.run([source / command, prefix], env=environment, capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run([source / command, prefix], env=environment, capture_output=True, text=True, check=False, timeout=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     for path in (prefix, *prefix.rglob("*")):
         if not path.is_symlink():
@@ -64,7 +64,7 @@ def run(prefix: Path, *arguments: str, **environment: str) -> subprocess.Complet
     return subprocess.run(
         [*WITHOUT_RIGHTS, prefix / "bin" / "meterwarden", *arguments], cwd="/",
         env={"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": "/nonexistent", **environment},
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
 
 

@@ -34,9 +34,9 @@ async def traced(stack: Stack, database: Database, tmp_path: Path) -> str:
     calls = tmp_path / "calls"
     await start(service, calls)
     try:
-        await eventually(service.is_ready, "ready under strace", 60)
+        await eventually(service.is_ready, "ready under strace", 180)
         await publish(stack.mosquitto, topic(code), [reading(0, 1), reading(7200, 2), b"?"])
-        await eventually(lambda: settled(database), "settled")
+        await eventually(lambda: settled(database), "settled", 180)
     finally:
         (child,) = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
         os.kill(int(child), signal.SIGTERM)
@@ -108,7 +108,7 @@ def test_the_daily_work_needs_nothing_that_is_forbidden_to_it(database: Database
         pytest.skip("strace not found: apt-get install strace")
     done = subprocess.run(
         ["strace", "-f", "-qq", "-o", tmp_path / "calls", sys.executable, "-m", "ingest", "storage", "--url", database.owner_url],
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     check((tmp_path / "calls").read_text(encoding="utf-8", errors="replace"))

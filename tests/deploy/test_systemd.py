@@ -50,7 +50,7 @@ def analyze(tmp_path: Path) -> list[str]:
 
 
 def asked(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.parametrize("unit", [*UNITS, *TIMERS], ids=lambda path: path.name)

@@ -69,7 +69,7 @@ class Here:
         """A one-shot, to its end."""
         done = subprocess.run(
             [sys.executable, "-m", "ingest", *(replaced(argument, self.moved) for argument in command)],
-            env={**self.environment(name), **more}, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+            env={**self.environment(name), **more}, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -95,7 +95,7 @@ async def test_from_nothing_to_the_simulators_readings_by_the_commands_of_compos
             for _ in range(2):
                 here.run("migrate", *composed.services()["migrate"]["command"])
             await service.ready()
-            assert probed(service)
+            await eventually(lambda: probed(service), "the health check is content")
             simulated(here)
             await service.counted(stored=1)
             await eventually(lambda: settled(postgres), "an institution has a month")
@@ -119,7 +119,7 @@ def probed(service: Service) -> bool:
     command = composed.services()["ingest"]["healthcheck"]["test"]
     assert command[:2] == ["CMD", "python"]
     done = subprocess.run(
-        [sys.executable, *command[2:]], env=service.environment, cwd=ROOT, capture_output=True, check=False, timeout=30
+        [sys.executable, *command[2:]], env=service.environment, cwd=ROOT, capture_output=True, check=False, timeout=600
     )
     return done.returncode == 0
 

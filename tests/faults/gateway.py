@@ -13,15 +13,18 @@ from tests.running import client, eventually
 
 AT_ONCE = 50
 """Messages in flight."""
-PUBACK_SECONDS = 2.0
-"""What has no PUBACK by then is sent again on another connection: the client does not say that the broker is gone."""
+PATIENT_SECONDS = 120.0
+"""As long as a busy broker may take: what has no PUBACK by then is sent again on another connection, and comes twice."""
+IMPATIENT_SECONDS = 2.0
+"""For a broker that goes away: the client does not say that it is gone."""
 
 
 class Gateway:
     """Publishes what it is given, each until its PUBACK; the broker may vanish meanwhile."""
 
-    def __init__(self, broker: Mosquitto, *, port: int | None = None) -> None:
+    def __init__(self, broker: Mosquitto, *, port: int | None = None, puback_seconds: float = PATIENT_SECONDS) -> None:
         self.acknowledged = 0
+        self._puback_seconds = puback_seconds
         self._broker = broker
         self._port = port
 
@@ -30,7 +33,7 @@ class Gateway:
         waiting = list(messages)
         while waiting:
             try:
-                async with client(self._broker, port=self._port, timeout=PUBACK_SECONDS) as connection:
+                async with client(self._broker, port=self._port, timeout=self._puback_seconds) as connection:
                     connection.pending_calls_threshold = AT_ONCE
                     while waiting:
                         await asyncio.gather(*(connection.publish(*one, qos=1) for one in waiting[:AT_ONCE]))
@@ -52,13 +55,13 @@ async def publishing(
     broker: Mosquitto, stream: Stream, *, port: int | None = None, per_second: float | None = None
 ) -> AsyncIterator[Gateway]:
     """A gateway that publishes the stream during the block; all it has taken is acknowledged by the broker afterwards."""
-    gateway, stopping = Gateway(broker, port=port), asyncio.Event()
+    gateway, stopping = Gateway(broker, port=port, puback_seconds=IMPATIENT_SECONDS), asyncio.Event()
     task = asyncio.create_task(gateway.run(stream, stopping, per_second), name="gateway")
     try:
         await eventually(lambda: gateway.acknowledged or task.done(), "publishing")
         yield gateway
         stopping.set()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             await task
     finally:
         task.cancel()

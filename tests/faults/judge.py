@@ -33,7 +33,7 @@ class Account:
 ACCOUNT_COLUMNS = tuple(one.name for one in fields(Account))
 
 
-async def judged(database: Database, ledger: Ledger, *, seconds: float = 60, rebuilt: bool = True) -> Account:
+async def judged(database: Database, ledger: Ledger, *, seconds: float = 180, rebuilt: bool = True) -> Account:
     """Wait until the database holds what the ledger says, then hold every row against it. AssertionError where they differ.
 
     `rebuilt` also settles everything, and compares the derived rows with those of a rebuild (no settler may run meanwhile).
@@ -43,7 +43,7 @@ async def judged(database: Database, ledger: Ledger, *, seconds: float = 60, reb
         if await _counted(database) < (sum(map(len, ledger.values.values())), len(ledger.rejected)):
             return None
         account = await account_of(database, ledger)
-        return account if account.lost == 0 else None
+        return account if account.is_balanced else None  # what was replayed is in quarantine for a moment longer
 
     try:
         account = await eventually(complete, "all is stored", seconds)

@@ -15,7 +15,7 @@ SMALL_BATCHES = {"batch__messages": 50, "batch__age_seconds": 0.02}
 IMPATIENT = {**SMALL_BATCHES, "database__statement_timeout_seconds": 2}
 """For faults that only a timeout ends."""
 PER_SECOND = 1000
-RECOVERY_SECONDS = 60
+RECOVERY_SECONDS = 180
 """The longest pause between two tries, and what came meanwhile."""
 
 

@@ -22,7 +22,7 @@ from typing import Final
 from ingest.stack import Mosquitto, Postgres, Stack, free_port
 from tests.databases import Database
 from tests.faults.conftest import register_fleet
-from tests.faults.gateway import Gateway
+from tests.faults.gateway import IMPATIENT_SECONDS, Gateway
 from tests.faults.judge import judged
 from tests.faults.servers import own_database
 from tests.faults.stream import Stream
@@ -180,7 +180,8 @@ async def _with_servers(
         }  # fmt: skip
         async with running_service(database, broker, directory, **settings) as service:
             running = Soak(
-                random.Random(seed), minutes, service, stream, Gateway(broker, port=to_broker.port), broker, server, database,
+                random.Random(seed), minutes, service, stream,
+                Gateway(broker, port=to_broker.port, puback_seconds=IMPATIENT_SECONDS), broker, server, database,
                 to_broker, to_database,
             )  # fmt: skip
             await _run(running)

@@ -15,7 +15,7 @@ from tests.proxy import Proxy
 from tests.running import Service, eventually, running_service
 
 MESSAGES = 300_000
-DRAIN_SECONDS = 200
+DRAIN_SECONDS = 600
 WAITING = 200
 """Messages of 200 kB: more than twice the limit."""
 LIMIT_BYTES = 16 * 1024 * 1024
@@ -24,7 +24,7 @@ ONE_READ_BYTES = 512 * 1024
 """What a single read of the socket may bring beyond it."""
 MOST_MIB = 48
 """What the process may grow by: the limit, and what is decoded and written of it at a time."""
-KEEPALIVE_SECONDS = 5
+KEEPALIVE_SECONDS = 8
 
 
 async def test_three_hundred_thousand_messages_drained_through_two_kills_and_two_cuts(
@@ -41,7 +41,7 @@ async def test_three_hundred_thousand_messages_drained_through_two_kills_and_two
         await service.start()
         faults = [service.kill, service.kill, link.cut, link.refuse]
         for fault in rng.sample(faults, len(faults)):
-            await more_received(service, rng.randrange(1, MESSAGES // 10))
+            await more_received(service, rng.randrange(1, MESSAGES // 20))
             await fault()
             if fault == link.refuse:
                 await unready(service)
@@ -49,9 +49,8 @@ async def test_three_hundred_thousand_messages_drained_through_two_kills_and_two
             if not service.is_running:
                 await service.start()
         await service.ready()
-        await more_received(service, 1)
-        await all_acknowledged(service, DRAIN_SECONDS)
-        await judge(database, stream, rebuilt=False)
+        await all_acknowledged(service, DRAIN_SECONDS)  # in order that the judge need not count meanwhile
+        await judge(database, stream, rebuilt=False, seconds=DRAIN_SECONDS)
 
 
 async def test_reading_is_paused_while_the_database_stalls_and_the_connection_outlives_it(

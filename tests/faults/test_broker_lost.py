@@ -15,7 +15,7 @@ from tests.faults.gateway import Gateway
 from tests.faults.health import all_acknowledged, more_received, unready
 from tests.faults.judge import account_of
 from tests.faults.stream import Stream
-from tests.faults.wire import Commits, Wire, hold_connects
+from tests.faults.wire import PATIENT, Commits, Wire, hold_connects
 from tests.proxy import Proxy
 from tests.running import Service, client, eventually, forget_session, own_broker, running_service
 
@@ -35,7 +35,7 @@ async def test_a_broker_killed_with_a_batch_uncommitted_frees_no_message_by_an_o
     with own_broker(stack.programs, extra=NOTHING_SAVED) as broker:
         broker.start()
         async with Proxy(broker.port, free_port()) as link, Proxy(stack.postgres.port, free_port()) as base:
-            settings = {"broker__receive_maximum": WINDOW, "batch__messages": BATCH, "batch__age_seconds": 30}
+            settings = {**PATIENT, "broker__receive_maximum": WINDOW, "batch__messages": BATCH, "batch__age_seconds": 300}
             ports = {"broker_port": link.port, "database_port": base.port}
             async with running_service(database, broker, tmp_path, **ports, **settings) as service:
                 commits, wire = Commits(base), Wire(link)

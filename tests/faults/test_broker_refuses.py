@@ -98,8 +98,7 @@ async def test_a_connection_that_the_broker_ends_with_a_reason(
     with guarded_broker(stack.programs) as broker:
         broker.start()
         async with Proxy(broker.port, free_port()) as link:
-            settings = {"broker_port": link.port, "broker__keepalive_seconds": 5}
-            async with running_service(database, broker, tmp_path, **settings) as service:
+            async with running_service(database, broker, tmp_path, broker_port=link.port) as service:
                 async with publishing(broker, stream, per_second=PER_SECOND):
                     await more_received(service, 200)
                     async with goodbye(broker, link):

@@ -52,8 +52,11 @@ async def test_a_database_server_that_crashes_in_mid_stream_costs_nothing(
                 await eventually(service.is_ready, "ready again")
 
 
-def watching(holds: Callable[[Link, Way, bytes], bool], verdict: Callable[[Link], Verdict]) -> Watch:
-    """The verdict on the first chunk of a link that writes readings for which it holds; everything else passes."""
+def watching(holds: Callable[[Link, Way, bytes], bool], verdict: Callable[[Link], Verdict], *, again: bool = False) -> Watch:
+    """The verdict on the first chunk of a link that writes readings for which it holds; everything else passes.
+
+    `again`: of every such link, so that the fault lasts.
+    """
     done = False
 
     def watch(link: Link, way: Way, chunk: bytes) -> Verdict:
@@ -62,7 +65,7 @@ def watching(holds: Callable[[Link, Way, bytes], bool], verdict: Callable[[Link]
             link.seen.add("copy")
         if done or "copy" not in link.seen or not holds(link, way, chunk):
             return Verdict.PASS
-        done = True
+        done = not again
         return verdict(link)
 
     return watch
@@ -171,5 +174,8 @@ async def test_a_connection_that_goes_silent_without_closing_is_given_up(
         running_service(database, stack.mosquitto, tmp_path, **IMPATIENT, database_port=proxy.port) as service,
         survived(service, stack.mosquitto, stream, database, judge, per_second=200),
     ):
-        proxy.watch = watching(silent, _forget)
-        await stands_still(service, times=1)
+        before = await failed(service)
+        proxy.watch = watching(silent, _forget, again=True)
+        await eventually(lambda: has_failed(service, before + 1), "given up")
+        await eventually(lambda: is_unready(service), "unready")
+        proxy.release()

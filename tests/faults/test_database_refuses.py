@@ -19,7 +19,7 @@ from tests.proxy import Link, Proxy, Verdict, Way
 from tests.running import eventually, expected, publish, readings, running_service, stored, topic
 
 WRITER: Final = "meterwarden_writer"
-END_CONNECTIONS: Final = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{WRITER}'"
+END_CONNECTIONS: Final = f"SELECT pg_terminate_backend(pid, 60_000) FROM pg_stat_activity WHERE usename = '{WRITER}'"
 READ_ONLY: Final = "default_transaction_read_only"
 
 

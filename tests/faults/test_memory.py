@@ -20,7 +20,7 @@ USUAL = 5_000
 """Messages of a batch, by default."""
 METERS = 2_000
 MOST_MIB = 20
-DRAIN_SECONDS = 300
+DRAIN_SECONDS = 900
 
 
 async def test_a_million_waiting_messages_are_drained_in_the_memory_of_one_batch_and_twenty_mebibytes(

@@ -11,6 +11,7 @@ from schemas.topics import charger_session, gateway_readings
 from tests.databases import Database
 from tests.faults.test_ack_after_commit import is_waiting, readings_locked
 from tests.faults.test_poison import POISON_KWH, REFUSE_POISON
+from tests.faults.wire import hold_connects
 from tests.integration.listening import running, settings_of, topic_of
 from tests.proxy import Proxy
 from tests.registries import import_files, institution, meter, write_files
@@ -157,9 +158,11 @@ async def test_an_absent_broker_after_one_take_over_is_not_another_take_over(sta
         settings = settings_of(stack.mosquitto, tmp_path, port=proxy.port, taken_over_seconds=0.1)
         async with running(settings) as one:
             await one.connected()
+            proxy.watch = hold_connects  # else it would be back before anybody looks
             async with client(stack.mosquitto, "ingest", identifier=settings.client_identifier):
                 await eventually(lambda: not one.metrics.connected)
                 await proxy.refuse()
+            proxy.release()
             several_attempts = time.monotonic() + 3
             await eventually(lambda: time.monotonic() > several_attempts)
 

@@ -32,7 +32,7 @@ async def _settles_more(service: Service) -> None:
     async def more() -> bool:
         return await _rounds(service) >= least
 
-    await eventually(more, "settles", 40)
+    await eventually(more, "settles")
 
 
 async def _settled_since(service: Service, second: float) -> bool:
@@ -96,7 +96,7 @@ async def test_a_settler_whose_connection_goes_silent_gives_it_up_and_takes_the_
                 proxy.forget_links()
             else:
                 proxy.watch = _silent_inside_copy
-            await eventually(lambda: service.log_lines("settlement interrupted"), "given up", 60)
+            await eventually(lambda: service.log_lines("settlement interrupted"), "given up")
             proxy.release()
             await _settles_more(service)
         await service.ready()
@@ -117,7 +117,7 @@ async def test_a_settler_that_loses_broker_and_database_at_once_begins_anew(
             for _ in range(8):
                 await asyncio.gather(base.cut(), link.cut())
                 lost = time.time()
-                await eventually(functools.partial(_settled_since, service, lost), "settles", 40)
+                await eventually(functools.partial(_settled_since, service, lost), "settles")
         await service.ready()
         await judge(database, stream, rebuilt=False)
         await service.terminate()

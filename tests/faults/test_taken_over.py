@@ -15,7 +15,7 @@ from tests.faults.health import more_received, reasons, unready
 from tests.faults.stream import Stream
 from tests.faults.wire import hold_connects
 from tests.proxy import Proxy
-from tests.running import Service, eventually, running_service
+from tests.running import ANSWER_SECONDS, Service, eventually, running_service
 
 TAKEN_OVER = "session_taken_over"
 WEEK_SECONDS = 604_800
@@ -36,7 +36,7 @@ async def intruder(broker: Mosquitto, service: Service) -> AsyncIterator[None]:
     reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
     try:
         writer.write(connect.write())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(ANSWER_SECONDS):
             await reader.readexactly(1)
         yield
     finally:

@@ -12,6 +12,10 @@ COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 """The server's answer to COMMIT, as it goes over the wire."""
 
 
+PATIENT = {"database__statement_timeout_seconds": 60}
+"""For what is held back while the test looks at it: given up meanwhile, it would be tried again, and in parts."""
+
+
 def hold_connects(_link: Link, way: Way, chunk: bytes) -> Verdict:
     """Nobody gets an answer to a CONNECT until `release`; connections there are go on."""
     return Verdict.HOLD if way is Way.TO_SERVER and chunk[:1] == b"\x10" else Verdict.PASS

@@ -12,7 +12,7 @@ from tests.running import Service, eventually, running_service
 
 SMALL_BATCHES: Final = {"batch__messages": 200, "batch__age_seconds": 0.02}
 """Many commits a second, so that workers meet in the database and a kill falls anywhere."""
-SETTLING: Final = {"settlement__enabled": True, "settlement__round_seconds": 0.1}
+SETTLING: Final = {"settlement__enabled": True, "settlement__round_seconds": 0.1, "database__statement_timeout_seconds": 60}
 
 
 @asynccontextmanager
@@ -22,7 +22,7 @@ async def workers(
     """Workers that are ready; each has a client identifier of its own, all have one share group."""
     group = f"group-{secrets.token_hex(6)}"
     async with AsyncExitStack() as running:
-        options = {"until_ready": False, "broker__share_group": group, **settings}
+        options = {"until_ready": False, "broker__share_group": group, "database__statement_timeout_seconds": 60, **settings}
         started = [
             await running.enter_async_context(running_service(database, broker, directory, **options)) for _ in range(number)
         ]
@@ -50,7 +50,7 @@ async def the_settler(services: Sequence[Service]) -> Service:
 
 async def all_is_settled(database: Database) -> None:
     """Wait until no mark is left."""
-    await eventually(lambda: _has_no_marks(database), "no mark is left", 60)
+    await eventually(lambda: _has_no_marks(database), "no mark is left", 180)
 
 
 async def _has_no_marks(database: Database) -> bool:

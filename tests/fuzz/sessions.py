@@ -22,7 +22,7 @@ from ingest.settings import BatchSettings, BrokerSettings
 from tests.fuzz.packets import publishes, streams
 
 FILTERS: Final = ("metering/#",)
-END_SECONDS: Final = 20.0
+END_SECONDS: Final = 60.0
 """After so long something waits for ever."""
 CONNACK: Final = mqtt5.ConnAckPacket(session_present=True).write()
 SUBACK: Final = mqtt5.SubAckPacket(2, [mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE]).write()
