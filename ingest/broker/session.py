@@ -10,7 +10,7 @@ import logging
 import struct
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from ingest.broker.connection import Connection, Disconnected
 from ingest.broker.subscriptions import Subscriptions
 from ingest.messages import Message
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds, pause
+from ingest.retry import Row, delay_seconds, pause
 from ingest.settings import BrokerSettings
 from ingest.tls import explained, tls_context
 
@@ -54,8 +54,9 @@ class Session:
         subscriptions: Subscriptions,
         *,
         uncommitted_limit_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is opened yet."""
+        """Nothing is opened yet; `clock` gives seconds."""
         self.received = 0
         self._settings = settings
         self._subscriptions = subscriptions
@@ -66,6 +67,7 @@ class Session:
         self._generation = 0
         self._uncommitted_bytes = 0
         self._taken_over: deque[float] = deque(maxlen=TAKEN_OVER_LIMIT)
+        self._faults = Row(clock)
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()  # cleared while too much is uncommitted: a new connection would bring still more
         self._room.set()
@@ -82,17 +84,18 @@ class Session:
             try:
                 async with asyncio.timeout(self._settings.connect_timeout_seconds):
                     connection = await self._connect()
-                attempt = 0
+                self._faults.well()
                 await connection.closed
             except (Disconnected, OSError, TimeoutError) as error:
+                attempt = self._faults.fault()
                 if not self._stopping.is_set():
-                    log.warning("no connection to the broker", extra={"reason": explained(error), "host": self._settings.host})
+                    facts = {"reason": explained(error), "host": self._settings.host, "attempt": attempt}
+                    log.warning("no connection to the broker", extra=facts)
             finally:
                 self._metrics.connected.set(False)
                 if self._connection is not None:
                     self._connection.abort()
             if not self._stopping.is_set():
-                attempt += 1
                 await self._pause(attempt)
 
     async def _may_connect(self) -> bool:
