@@ -1,8 +1,8 @@
 """How long to wait before trying again: full jitter, so that many clients do not return at once.
 
 A server that lets us in and then drops us is no better than one that is away: only what has been well for `GOOD_SECONDS` ends a
-row of faults. So whoever drops us sooner meets waits of up to `CEILING_SECONDS`, and nobody is asked more than twelve times a minute
-for long.
+row of faults. So whoever drops us sooner meets waits of up to `CEILING_SECONDS`, and nobody is asked more than twelve times a
+minute for long.
 """
 
 import asyncio

@@ -10,7 +10,7 @@ import logging
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +57,7 @@ class Session:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Nothing is opened yet; `clock` gives seconds."""
-        self.received = 0
+        self.received = self.decided = 0
         self._settings = settings
         self._subscriptions = subscriptions
         self._inbox = inbox
@@ -103,8 +103,9 @@ class Session:
         await self._room.wait()
         return not self._stopping.is_set()
 
-    def ack(self, batch: Iterable[Message]) -> None:
+    def ack(self, batch: Collection[Message]) -> None:
         """Acknowledge a committed batch, in the order received, in one write; only what this connection delivered."""
+        self.decided += len(batch)
         sent = 0
         connection = self._connection
         if connection is not None and connection.is_open:
@@ -133,8 +134,21 @@ class Session:
             self._connection.pause()
         self._inbox.close()
 
-    async def round_trip(self) -> bool:
-        """Whether the broker has answered a ping: what it had sent before is received by then."""
+    async def in_hand(self) -> int | None:
+        """How many messages are received and not decided where the broker has sent all that it may; None without a connection.
+
+        It may send so many unacknowledged, and answers a ping after what it had to send. So while it has more for us, this is never
+        less than what it may send, and never more than twice that: what was decided before the answer may have made room once more.
+        """
+        decided = self.decided
+        return self.received - decided if await self._round_trip() else None
+
+    async def is_emptied(self) -> bool:
+        """Whether all that the broker had for us is decided: it has nothing more to send before it answers a ping."""
+        before = self.received
+        return self.is_idle and await self._round_trip() and self.is_idle and self.received == before
+
+    async def _round_trip(self) -> bool:
         connection = self._connection
         return connection is not None and connection.is_open and await connection.round_trip()
 
