@@ -31,7 +31,7 @@ Fault = Unavailable | Refused
 class Setbacks(Protocol):
     """Who is told what goes wrong, and says how long to wait then."""
 
-    def tell(self, fault: Fault) -> None:
+    def tell(self, fault: Fault, /) -> None:
         """Take note of a fault."""
 
     async def wait(self, fault: Fault) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ingest.stack import Stack
@@ -13,8 +14,21 @@ from tests.faults.gateway import Gateway
 from tests.faults.outage import survived
 from tests.faults.servers import own_database
 from tests.faults.stream import Sent, Stream
-from tests.faults.test_poison import is_idle, poison_of
-from tests.running import Service, balances, eventually, running_service
+from tests.faults.test_poison import POISON_KWH, is_idle, poison_of
+from tests.registries import import_files, institution, meter, write_files
+from tests.running import (
+    Service,
+    balances,
+    eventually,
+    expected,
+    institution_code,
+    publish,
+    reading,
+    readings,
+    running_service,
+    stored,
+    topic,
+)
 
 DEADLY = """
     CREATE FUNCTION metering.die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -72,6 +86,32 @@ def with_one(rng: random.Random, stream: Stream, bad: Sent) -> list[Sent]:
 
 async def has_convicted(service: Service) -> bool:
     return await service.metric('messages_rejected_total{reason="breaks_connection"}') > 0
+
+
+@pytest.mark.parametrize("how", [ENDS_ITS_SESSION, CRASHES_THE_SERVER], ids=["ends its session", "crashes the server"])
+async def test_one_message_that_the_server_dies_of_does_not_stop_the_replay_of_the_others(
+    stack: Stack, tmp_path: Path, how: str
+) -> None:
+    """They waited for their meter together; it stays in quarantine for a reason of its own."""
+    async with own_database(stack, tmp_path) as (_, database):
+        code = institution_code()
+        await import_files(database, write_files(tmp_path / "registry", [institution(code)], [meter(of=code)]))
+        await database.run(DEADLY.format(how=how))
+        async with running_service(database, stack.mosquitto, tmp_path, intake__replay_seconds=0.2) as service:
+            waiting = [*readings(range(30)), reading(100, POISON_KWH), *readings(range(30, 60))]
+            await publish(stack.mosquitto, topic(code, "E2"), waiting)
+            await service.counted(rejected=61)
+            await import_files(database, write_files(tmp_path / "both", [institution(code)], [meter(of=code), meter("E2", code)]))
+            await eventually(lambda: _waits_alone(database), "the others are replayed", CONVICTED_SECONDS)
+        assert await stored(database) == expected(range(60))
+
+
+async def _waits_alone(database: Database) -> bool:
+    try:
+        left = await database.rows("SELECT reason FROM metering.quarantine WHERE resolved_at IS NULL")
+    except psycopg.OperationalError:  # it is recovering
+        return False
+    return left == [("breaks_connection",)]
 
 
 async def test_sessions_that_somebody_keeps_ending_convict_no_message(
