@@ -7,14 +7,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ingest.stack import Stack
+from ingest.stack import Stack, free_port
 from tests.databases import Database
 from tests.faults.conftest import Judge, register_fleet
 from tests.faults.gateway import Gateway
 from tests.faults.outage import survived
 from tests.faults.servers import own_database
 from tests.faults.stream import Sent, Stream
+from tests.faults.test_database_connection import COPY
 from tests.faults.test_poison import POISON_KWH, is_idle, poison_of
+from tests.proxy import Link, Proxy, Verdict, Way
 from tests.registries import import_files, institution, meter, write_files
 from tests.running import (
     Service,
@@ -44,6 +46,7 @@ CRASHES_THE_SERVER = "EXECUTE format('COPY (SELECT 1) TO PROGRAM %%L', 'kill -9 
 END_CONNECTIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'meterwarden_writer'"
 CONVICTED_SECONDS = 90
 """A server that crashes each time has to recover ten times and more."""
+CUTS = 25
 ALONE = {"batch__messages": 1}
 """Each message is a batch: whatever fails under it fails under it alone."""
 
@@ -112,6 +115,28 @@ async def _waits_alone(database: Database) -> bool:
     except psycopg.OperationalError:  # it is recovering
         return False
     return left == [("breaks_connection",)]
+
+
+async def test_a_network_that_ends_one_transaction_in_six_convicts_no_message(
+    stack: Stack, database: Database, tmp_path: Path, stream: Stream, judge: Judge, seed: int
+) -> None:
+    """The worst share there is, of messages and probes alike, with a single message in each batch."""
+    rng, cuts = random.Random(seed), 0
+
+    def watch(_link: Link, way: Way, chunk: bytes) -> Verdict:
+        nonlocal cuts
+        if way is Way.TO_SERVER and COPY in chunk and cuts < CUTS and rng.random() < 1 / 6:
+            cuts += 1
+            return Verdict.CUT
+        return Verdict.PASS
+
+    async with (
+        Proxy(stack.postgres.port, free_port()) as proxy,
+        running_service(database, stack.mosquitto, tmp_path, **ALONE, database_port=proxy.port) as service,
+        survived(service, stack.mosquitto, stream, database, judge, per_second=20),
+    ):
+        proxy.watch = watch
+        await eventually(lambda: cuts == CUTS, f"cut so often, seed {seed}", 90)
 
 
 async def test_sessions_that_somebody_keeps_ending_convict_no_message(

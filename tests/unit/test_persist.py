@@ -36,12 +36,15 @@ class FakeWriter:
     recovers: int = 0
     """So many transactions the server is away after a deadly message."""
     losses: int = 0
+    verdicts: int = 0
+    """Quarantines tried, whether they were committed or not."""
     connections: int = 0
     is_open: bool = False
 
     async def write(self, batch: Sequence[Assessed]) -> list[Outcome]:
         """As the real one: all or nothing. What is rejected goes to quarantine, which takes anything."""
         assert batch, "an empty transaction"
+        self.verdicts += any(one.rejected is not None for one in batch)
         self._step()
         if len(batch) > self.most:
             raise Unavailable("57014: canceling statement due to statement timeout")

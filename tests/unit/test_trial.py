@@ -61,6 +61,7 @@ async def test_a_message_that_is_stored_in_the_end_is_stored(losses: int) -> Non
     writer = deadly(world=[CUTS, *each * (losses - 1)] if losses else [])
     outcomes, _, _ = await persisted(writer, batch_of(1))
     assert ["stored"] == [outcome.message for outcome in outcomes]
+    assert writer.verdicts == 0
 
 
 @pytest.mark.parametrize("fault", [CUTS, REFUSES, AWAY])
@@ -73,6 +74,7 @@ async def test_a_fault_beside_the_message_clears_it(fault: str, place: int) -> N
     writer = deadly(world=[CUTS, *nearly * 5])
     outcomes, _, _ = await persisted(writer, batch_of(1))
     assert ["stored"] == [outcome.message for outcome in outcomes]
+    assert writer.verdicts == 0
 
 
 async def test_a_fault_beside_it_after_the_last_loss_clears_it_too() -> None:
@@ -80,6 +82,7 @@ async def test_a_fault_beside_it_after_the_last_loss_clears_it_too() -> None:
     writer = deadly(world=[CUTS, *[*[WELL] * BESIDE, CUTS] * LOSSES, *[WELL] * (BESIDE - 1), CUTS])
     outcomes, _, _ = await persisted(writer, batch_of(1))
     assert ["stored"] == [outcome.message for outcome in outcomes]
+    assert writer.verdicts == 0
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,7 @@ async def test_a_world_that_goes_on_failing_convicts_nobody(world: Iterator[str]
     batch = batch_of(8)
     outcomes, _, _ = await persisted(writer, batch)
     assert ["stored"] * 8 == [outcome.message for outcome in outcomes]
+    assert writer.verdicts == 0
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -104,6 +108,7 @@ def test_a_network_that_ends_connections_at_random_convicts_nobody(seed: int) ->
         outcomes, _, _ = asyncio.run(persisted(writer, batch))
         assert ["stored"] * 400 == [outcome.message for outcome in outcomes], f"seed {seed}, share {share}"
         assert list(range(400)) == [one.message.packet_id for one in writer.committed]
+        assert writer.verdicts == 0
 
 
 async def test_a_message_that_is_refused_once_its_connection_holds_is_judged_as_refused() -> None:
