@@ -27,6 +27,7 @@ class Reason(StrEnum):
     UNKNOWN_REGISTER = "unknown_register"
     DECODER_ERROR = "decoder_error"
     UNSTORABLE = "unstorable"
+    BREAKS_CONNECTION = "breaks_connection"
 
 
 class Stage(StrEnum):
@@ -47,6 +48,7 @@ STAGE_OF = {
     Reason.TIME_IN_FUTURE: Stage.VALIDATE,
     Reason.TOO_OLD: Stage.VALIDATE,
     Reason.UNSTORABLE: Stage.STORE,
+    Reason.BREAKS_CONNECTION: Stage.STORE,
 }
 """Reasons that do not arise in decoding."""
 
@@ -69,6 +71,10 @@ class Rejection(Exception):  # noqa: N818 - a verdict on a message, not a fault 
 
 class Unavailable(Exception):  # noqa: N818 - the name is the state of the world
     """The world's fault: nothing is discarded, the same messages are tried again."""
+
+
+class Lost(Unavailable):
+    """An open connection ended under what was written: the world's fault, unless one message does that alone, again and again."""
 
 
 class Refused(Exception):  # noqa: N818 - says what the database did

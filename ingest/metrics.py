@@ -143,6 +143,11 @@ class Metrics:
             "meterwarden_canary_last_seen_timestamp_seconds", "When a reading of our own was last seen committed", registry=registry
         )
         self.canary_enabled = Gauge("meterwarden_canary_enabled", "1 where readings of our own are published", registry=registry)
+        self.canary_behind = Gauge(
+            "meterwarden_canary_behind",
+            "1 while a reading of our own is late, behind messages that come through",
+            registry=registry,
+        )
         self.certificate_expiry = Gauge(
             "meterwarden_certificate_expiry_timestamp_seconds",
             "When a certificate expires: our files for TLS, and what broker and database show",

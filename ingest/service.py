@@ -173,7 +173,7 @@ async def _lines(settings: Settings, metrics: Metrics, clock: Clock, stopping: a
     present, inbox, session = opened
     writer = Writer(settings.database)
     announcer = Announcer(settings.broker, metrics, partial(_keep_notice, settings.database, clock))
-    canary = Canary(settings, metrics)
+    canary = Canary(settings, metrics, session)
     async with asyncio.TaskGroup() as tasks:
         helpers = [
             tasks.create_task(watch_registry(settings, present, metrics), name="meterwarden.registry"),

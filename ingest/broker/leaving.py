@@ -16,9 +16,8 @@ async def queue_emptied(session: Session, stopping: asyncio.Event, say: Callable
     """Wait until the broker's queue for an unsubscribed session is empty and all of it is decided; False where stopped before."""
     quiet = 0
     while quiet < QUIET_ROUNDS and not stopping.is_set():
-        before = session.received
-        say(before)
-        if session.is_idle and await session.round_trip() and session.is_idle and session.received == before:
+        say(session.received)
+        if await session.is_emptied():
             quiet += 1
         else:
             quiet = 0

@@ -10,7 +10,7 @@ import logging
 import struct
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from ingest.broker.connection import Connection, Disconnected
 from ingest.broker.subscriptions import Subscriptions
 from ingest.messages import Message
 from ingest.metrics import Metrics
-from ingest.retry import delay_seconds, pause
+from ingest.retry import Row, delay_seconds, pause
 from ingest.settings import BrokerSettings
 from ingest.tls import explained, tls_context
 
@@ -54,9 +54,10 @@ class Session:
         subscriptions: Subscriptions,
         *,
         uncommitted_limit_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Nothing is opened yet."""
-        self.received = 0
+        """Nothing is opened yet; `clock` gives seconds."""
+        self.received = self.decided = 0
         self._settings = settings
         self._subscriptions = subscriptions
         self._inbox = inbox
@@ -66,6 +67,7 @@ class Session:
         self._generation = 0
         self._uncommitted_bytes = 0
         self._taken_over: deque[float] = deque(maxlen=TAKEN_OVER_LIMIT)
+        self._faults = Row(clock)
         self._stopping = asyncio.Event()
         self._room = asyncio.Event()  # cleared while too much is uncommitted: a new connection would bring still more
         self._room.set()
@@ -82,17 +84,18 @@ class Session:
             try:
                 async with asyncio.timeout(self._settings.connect_timeout_seconds):
                     connection = await self._connect()
-                attempt = 0
+                self._faults.well()
                 await connection.closed
             except (Disconnected, OSError, TimeoutError) as error:
+                attempt = self._faults.fault()
                 if not self._stopping.is_set():
-                    log.warning("no connection to the broker", extra={"reason": explained(error), "host": self._settings.host})
+                    facts = {"reason": explained(error), "host": self._settings.host, "attempt": attempt}
+                    log.warning("no connection to the broker", extra=facts)
             finally:
                 self._metrics.connected.set(False)
                 if self._connection is not None:
                     self._connection.abort()
             if not self._stopping.is_set():
-                attempt += 1
                 await self._pause(attempt)
 
     async def _may_connect(self) -> bool:
@@ -100,8 +103,9 @@ class Session:
         await self._room.wait()
         return not self._stopping.is_set()
 
-    def ack(self, batch: Iterable[Message]) -> None:
+    def ack(self, batch: Collection[Message]) -> None:
         """Acknowledge a committed batch, in the order received, in one write; only what this connection delivered."""
+        self.decided += len(batch)
         sent = 0
         connection = self._connection
         if connection is not None and connection.is_open:
@@ -130,8 +134,21 @@ class Session:
             self._connection.pause()
         self._inbox.close()
 
-    async def round_trip(self) -> bool:
-        """Whether the broker has answered a ping: what it had sent before is received by then."""
+    async def in_hand(self) -> int | None:
+        """How many messages are received and not decided where the broker has sent all that it may; None without a connection.
+
+        It may send so many unacknowledged, and answers a ping after what it had to send. So while it has more for us, this is never
+        less than what it may send, and never more than twice that: what was decided before the answer may have made room once more.
+        """
+        decided = self.decided
+        return self.received - decided if await self._round_trip() else None
+
+    async def is_emptied(self) -> bool:
+        """Whether all that the broker had for us is decided: it has nothing more to send before it answers a ping."""
+        before = self.received
+        return self.is_idle and await self._round_trip() and self.is_idle and self.received == before
+
+    async def _round_trip(self) -> bool:
         connection = self._connection
         return connection is not None and connection.is_open and await connection.round_trip()
 

@@ -37,7 +37,11 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
         except TimeoutError as error:
             if self.backend is not None:
                 _given_up.append(self.backend)
-            raise psycopg.OperationalError(f"no answer within {self.answer_seconds:g} s") from error
+            raise NoAnswer(f"no answer within {self.answer_seconds:g} s") from error
+
+
+class NoAnswer(psycopg.OperationalError):
+    """The server is silent; the connection may be there still."""
 
 
 _given_up: Final[list[tuple[int, datetime]]] = []
@@ -46,6 +50,9 @@ locks, until the next connection ends it."""
 
 WORLDS_CLASSES: Final = frozenset({"08", "25", "40", "53", "55", "57", "58"})
 """SQLSTATE classes that never speak of one message: connection, transaction state, rollback, resources, operator, system."""
+
+TIMEOUTS: Final = frozenset({"25P03", "25P04", "57P05"})
+"""The server ends a connection on which nothing came for too long, or a transaction that took too long."""
 
 OTHER_STRUCTURE: Final = frozenset({"3F000", "42P01", "42703", "42883"})
 """No such schema, table, column, function."""
@@ -113,7 +120,7 @@ async def connect(settings: DatabaseSettings, *, autocommit: bool = False) -> Co
 
 async def _explained(error: BaseException, settings: DatabaseSettings) -> str:
     """What went wrong, in one line, and for TLS what to do about it."""
-    said = _first_line(error)
+    said = first_line(error)
     if tls.UNTRUSTED in str(error):
         said = await tls.reason(conninfo(settings)) or said
     return tls.advised(said, str(error))
@@ -154,11 +161,18 @@ def is_worlds(error: Exception) -> bool:
     return error.sqlstate is None or error.sqlstate[:2] in WORLDS_CLASSES
 
 
+def is_lost(connection: Connection, error: psycopg.Error) -> bool:
+    """Whether the server, or the way to it, ended an open connection; a silence or a timeout is no such end."""
+    if isinstance(error, NoAnswer) or error.sqlstate in TIMEOUTS:
+        return False
+    return connection.closed or error.diag.severity_nonlocalized in ("FATAL", "PANIC")
+
+
 def unavailable(error: psycopg.Error) -> Unavailable:
     """An error of the world, in one line; where the structure is another than this version's, with what tells."""
     advice = "; `meterwarden check` tells whether a migration is missing" if error.sqlstate in OTHER_STRUCTURE else ""
-    return Unavailable(f"database: {_first_line(error)}{advice}")
+    return Unavailable(f"database: {first_line(error)}{advice}")
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import psycopg
 
-from ingest.errors import Refused, Unavailable
+from ingest.errors import Lost, Refused, Unavailable
 from ingest.messages import Assessed, Message, Outcome, Row, SessionRow
 from ingest.metering.calendar import instant, moment
 from ingest.settings import DatabaseSettings
 from ingest.storage import marking, readings, structure
-from ingest.storage.connection import Connection, connect, is_worlds, unavailable
+from ingest.storage.connection import Connection, connect, first_line, is_lost, is_worlds, unavailable
 from ingest.storage.outcomes import Key, outcomes, outcomes_of_new
 from ingest.storage.queries import QUERIES
 from ingest.storage.readings import CHANNEL, READ_AT
@@ -44,8 +44,8 @@ class Writer:
     async def write(self, batch: Sequence[Assessed]) -> list[Outcome]:
         """Commit a batch and say what became of each message.
 
-        Raises Unavailable for the world's faults and Refused for any other error of the database. Nothing is stored then,
-        except where the answer to a commit was lost: writing the batch again stores nothing twice.
+        Raises Unavailable for the world's faults, Lost where the connection ended under it, Refused for any other error of the
+        database. Nothing is stored then, except where the answer to a commit was lost: writing it again stores nothing twice.
         """
         return await self.in_transaction(lambda connection: self._write(connection, batch))
 
@@ -67,16 +67,21 @@ class Writer:
     async def in_transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work(connection)` and commit; any fault closes the connection, whose state nobody can know then.
 
-        Raises Unavailable for the world's faults and Refused for any other error of the database.
+        Raises Unavailable for the world's faults, Lost where the connection ended under the work, and Refused for any other
+        error of the database.
         """
         limit = 2 * self._settings.statement_timeout_seconds
+        connection: Connection | None = None
         try:
             async with asyncio.timeout(limit):
                 connection = await self._opened()
                 result = await work(connection)
                 await self._commit(connection)
         except psycopg.Error as error:
+            lost = connection is not None and is_lost(connection, error)
             await self.close()
+            if lost:
+                raise Lost(f"database: {first_line(error)}") from error
             if is_worlds(error):
                 raise unavailable(error) from error
             raise Refused(f"{error.sqlstate}: {str(error).splitlines()[0]}") from error

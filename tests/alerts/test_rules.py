@@ -162,7 +162,7 @@ def test_reasons_and_shares_are_those_of_the_service() -> None:
     text = "\n".join(expressions())
     reasons = {reason for pattern in re.findall(r'reason=~?"([^"]+)"', text) for reason in pattern.split("|")}
     unknown = {Reason.UNKNOWN_METER, Reason.UNKNOWN_REGISTER}
-    assert reasons == {Reason.DECODER_ERROR, Reason.UNSTORABLE, Reason.TIME_IN_FUTURE, *unknown}
+    assert reasons == {Reason.DECODER_ERROR, Reason.UNSTORABLE, Reason.BREAKS_CONNECTION, Reason.TIME_IN_FUTURE, *unknown}
     outcomes = {outcome for pattern in re.findall(r'outcome=~?"([^"]+)"', text) for outcome in pattern.split("|")}
     assert outcomes == {"duplicate", "rejected", "unregistered"}
     assert outcomes <= {*OUTCOMES, *STATE_OUTCOMES}

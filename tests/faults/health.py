@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from ingest.retry import CEILING_SECONDS
 from tests.faults.gateway import Gateway
 from tests.running import EVENTUALLY_SECONDS, Service, eventually
 
@@ -36,7 +37,7 @@ async def has_received(service: Service, number: int) -> bool:
 async def more_received(service: Service, number: int) -> None:
     """Wait until so many more have been."""
     least = number + await service.metric("messages_received_total")
-    await eventually(lambda: has_received(service, least), f"{number} more received")
+    await eventually(lambda: has_received(service, least), f"{number} more received", CEILING_SECONDS + EVENTUALLY_SECONDS)
 
 
 async def more_published(gateway: Gateway, number: int) -> None:

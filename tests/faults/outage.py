@@ -41,8 +41,9 @@ async def survived(
         await eventually(service.is_ready, "ready again under load", RECOVERY_SECONDS)
     await judge(database, stream, rebuilt=rebuilt)
     await eventually(lambda: is_settled(service), "all acknowledged")
-    assert [] == await database.rows("SELECT topic FROM metering.quarantine WHERE reason = 'unstorable'")
-    assert 0 == await service.metric('messages_rejected_total{reason="unstorable"}')
+    assert [] == await database.rows("SELECT topic FROM metering.quarantine WHERE stage = 'store'")
+    for reason in ("unstorable", "breaks_connection"):
+        assert 0 == await service.metric(f'messages_rejected_total{{reason="{reason}"}}')
     await service.ready()
     assert service.pid == process
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,14 +85,16 @@ def topic_of(settings: BrokerSettings) -> str:
 
 
 @asynccontextmanager
-async def running(settings: BrokerSettings, *, known: Sequence[str] = (), limit: int = UNLIMITED) -> AsyncIterator[Running]:
+async def running(
+    settings: BrokerSettings, *, known: Sequence[str] = (), limit: int = UNLIMITED, clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[Running]:
     """A session, stopped in order at the end of the block."""
     inbox, metrics, remembered = Kept(), Metrics(CollectorRegistry()), list[list[str]]()
 
     async def keep(filters: Sequence[str]) -> None:
         remembered.append(list(filters))
 
-    session = Session(settings, inbox, metrics, Subscriptions(settings, known, keep), uncommitted_limit_bytes=limit)
+    session = Session(settings, inbox, metrics, Subscriptions(settings, known, keep), uncommitted_limit_bytes=limit, clock=clock)
     async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(session.run())
         try:

@@ -13,6 +13,7 @@ from ingest.broker.session import Session
 from ingest.broker.subscriptions import Subscriptions
 from ingest.messages import Message
 from ingest.metrics import Metrics
+from ingest.retry import GOOD_SECONDS
 from ingest.settings import BatchSettings, BrokerSettings
 from ingest.stack import Stack, free_port
 from tests.integration.listening import UNLIMITED, numbers, payloads, running, settings_of, topic_of
@@ -278,3 +279,21 @@ async def test_an_inbox_of_the_service_takes_the_same_lists(settings: BrokerSett
                 session.stop()
         session.close()
     assert list(range(1050)) == numbers(found)
+
+
+async def test_a_broker_that_lets_us_in_and_drops_us_is_asked_less_and_less_often(
+    settings: BrokerSettings, stack: Stack, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each time after the subscription was granted: the row of faults ends only with a connection that has stood for a while."""
+    now = 0.0
+    async with (
+        Proxy(stack.mosquitto.port, free_port()) as proxy,
+        running(settings.model_copy(update={"port": proxy.port}), clock=lambda: now) as one,
+    ):
+        for stood_seconds in (0.0, 0.1, GOOD_SECONDS - 0.1, GOOD_SECONDS, 0.0):
+            await one.connected()
+            now += stood_seconds
+            await proxy.cut()
+            await eventually(lambda: not one.metrics.connected, "dropped")
+    lines = [record for record in caplog.records if record.message == "no connection to the broker"]
+    assert [1, 2, 3, 1, 2] == [line.attempt for line in lines]

@@ -10,17 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from ingest.errors import Reason, Refused, Stage, Unavailable
+from ingest.errors import Lost, Reason, Refused, Stage, Unavailable
 from ingest.messages import Assessed, Message, Outcome, Rejected, Row
 from ingest.metrics import Metrics
 from ingest.persist import persist
 
-WELL, AWAY, REFUSES = "well", "away", "refuses every message"
+WELL, AWAY, REFUSES, CUTS = "well", "away", "refuses every message", "ends the connection"
 
 
 @dataclass
 class FakeWriter:
-    """Commits in memory; refuses transactions that hold a poison message; `world` says how each next one finds the world."""
+    """Commits in memory; refuses transactions that hold a poison message, and its connection ends under a deadly one.
+
+    `world` says how each next transaction finds the world.
+    """
 
     poison: set[int]
     world: Iterator[str]
@@ -29,13 +32,27 @@ class FakeWriter:
     committed: list[Assessed] = field(default_factory=list)
     transactions: int = 0
     probes: int = 0
+    deadly: set[int] = field(default_factory=set)
+    recovers: int = 0
+    """So many transactions the server is away after a deadly message."""
+    losses: int = 0
+    verdicts: int = 0
+    """Quarantines tried, whether they were committed or not."""
+    connections: int = 0
+    is_open: bool = False
 
     async def write(self, batch: Sequence[Assessed]) -> list[Outcome]:
         """As the real one: all or nothing. What is rejected goes to quarantine, which takes anything."""
         assert batch, "an empty transaction"
+        self.verdicts += any(one.rejected is not None for one in batch)
         self._step()
         if len(batch) > self.most:
             raise Unavailable("57014: canceling statement due to statement timeout")
+        if any(one.rejected is None and one.message.packet_id in self.deadly for one in batch):
+            self.losses += 1
+            self.is_open = False
+            self.world = chain([AWAY] * self.recovers, self.world)
+            raise Lost("server closed the connection unexpectedly")
         if any(one.rejected is None and one.message.packet_id in self.poison for one in batch):
             raise Refused("22023: poison")
         self.committed += batch
@@ -46,9 +63,19 @@ class FakeWriter:
         self.probes += 1
         self._step()
 
+    async def close(self) -> None:
+        """The next transaction opens another connection."""
+        self.is_open = False
+
     def _step(self) -> None:
         self.transactions += 1
-        match next(self.world):
+        self.connections += not self.is_open
+        self.is_open = True
+        found = next(self.world)
+        self.is_open = found == WELL
+        match found:
+            case "ends the connection":
+                raise Lost("server closed the connection unexpectedly")
             case "away":
                 raise Unavailable("database: away")
             case "refuses every message":

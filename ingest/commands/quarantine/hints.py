@@ -18,6 +18,10 @@ _DEFECT: Final = (
     "A defect in Meterwarden: report it with `meterwarden quarantine export FILE {id}`; after an update replay it.",
     "这是 Meterwarden 的缺陷:执行 `meterwarden quarantine export 文件 {id}` 并报告,升级后再重放。",
 )
+_CRASHES: Final = (
+    "The database server ends the connection that writes it: look in the server's log, mend the server, then replay it.",
+    "数据库服务器在写入它时会断开连接:查看服务器日志,修复服务器后再重放。",
+)
 
 HINTS: Final[dict[Reason, tuple[str, str]]] = {
     Reason.UNKNOWN_TOPIC: (
@@ -65,6 +69,7 @@ HINTS: Final[dict[Reason, tuple[str, str]]] = {
     Reason.UNKNOWN_REGISTER: _REGISTER,
     Reason.DECODER_ERROR: _DEFECT,
     Reason.UNSTORABLE: _DEFECT,
+    Reason.BREAKS_CONNECTION: _CRASHES,
 }
 
 

@@ -3,22 +3,27 @@
 Judged as on arrival: `received_at` is the message's own. Twice changes nothing: what is stored is a duplicate then.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from ingest.errors import Reason, Refused, Stage
+from ingest.errors import Lost, Reason, Refused, Stage, Unavailable
 from ingest.messages import Assessed, Message, Rejected
 from ingest.metering.calendar import instant
+from ingest.retry import delay_seconds
 from ingest.storage.connection import Connection
 from ingest.storage.quarantine.found import CHUNK_MESSAGES, Found
 from ingest.storage.queries import QUERIES
 from ingest.storage.writer import Writer
+from ingest.trial import BreaksConnection, Fault, tried_alone, until_back
 
 EVERYTHING: Final = "0"
 """The horizon below which nothing lies."""
+MOST_FAULTS: Final = 20
+"""In a row, about two minutes, before a replay is given up."""
 
 Assess = Callable[[Sequence[Message]], list[Assessed]]
 Numbered = tuple[int, Rejected]
@@ -67,15 +72,54 @@ async def replay(writer: Writer, assess: Assess, found: Found, progress: Callabl
     while ids := found.chunk(begin, most):
         try:
             tally.add(await writer.in_transaction(partial(_replay_some, writer, assess, ids)))
-        except Refused:
+        except (Refused, Lost) as error:
+            if isinstance(error, Lost):
+                await until_back(writer, Patience())
             most = max(len(ids) // 8, 1)  # one message may be at fault: find it
             if len(ids) > 1:
                 continue
-            tally.add(await _judge(writer, assess, ids))
+            tally.add(await (_try(writer, assess, ids) if isinstance(error, Lost) else _judge(writer, assess, ids)))
         begin += len(ids)
         most = min(2 * most, CHUNK_MESSAGES)
         progress(tally)
     return tally
+
+
+@dataclass(slots=True)
+class Patience:
+    """Waits for a server that recovers, but not for ever: a replay can be asked for again."""
+
+    attempt: int = 0
+
+    def tell(self, _fault: Fault) -> None:
+        """Count it."""
+        self.attempt += 1
+
+    async def wait(self, fault: Fault) -> None:
+        """Wait, longer for each in a row. Raises Unavailable after `MOST_FAULTS`."""
+        self.tell(fault)
+        if self.attempt > MOST_FAULTS:
+            raise Unavailable(str(fault)) from fault
+        await self.pause(delay_seconds(self.attempt))
+
+    def back(self) -> None:
+        """Count anew."""
+        self.attempt = 0
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for so long."""
+        await asyncio.sleep(seconds)
+
+
+async def _try(writer: Writer, assess: Assess, ids: Sequence[int]) -> Tally:
+    """One message under which the connection ended: given up if no connection outlives it while all others hold, as in intake."""
+    replay_it = partial(writer.in_transaction, partial(_replay_some, writer, assess, ids))
+    try:
+        return await tried_alone(writer, replay_it, Patience())
+    except Refused:
+        return await _judge(writer, assess, ids)
+    except BreaksConnection as verdict:
+        return await writer.in_transaction(partial(_give_up, Reason.BREAKS_CONNECTION, str(verdict), ids))
 
 
 async def _judge(writer: Writer, assess: Assess, ids: Sequence[int]) -> Tally:
@@ -85,7 +129,7 @@ async def _judge(writer: Writer, assess: Assess, ids: Sequence[int]) -> Tally:
         return await writer.in_transaction(partial(_replay_some, writer, assess, ids))
     except Refused as again:
         await writer.probe()
-        return await writer.in_transaction(partial(_give_up, str(again), ids))
+        return await writer.in_transaction(partial(_give_up, Reason.UNSTORABLE, str(again), ids))
 
 
 async def _replay_some(writer: Writer, assess: Assess, ids: Sequence[int], connection: Connection) -> Tally:
@@ -100,12 +144,12 @@ async def _replay_some(writer: Writer, assess: Assess, ids: Sequence[int], conne
     return Tally(len(rows) - len(still), Counter(rejected.reason for _, rejected in still), len(ids) - len(rows))
 
 
-async def _give_up(why: str, ids: Sequence[int], connection: Connection) -> Tally:
+async def _give_up(reason: Reason, why: str, ids: Sequence[int], connection: Connection) -> Tally:
     """A message that cannot be stored, whatever is registered: it stays in quarantine for that reason."""
     rows = await _lock(connection, ids)
-    unstorable = Rejected(Stage.STORE, Reason.UNSTORABLE, why)
+    unstorable = Rejected(Stage.STORE, reason, why)
     await _keep(connection, [(row[0], unstorable) for row in rows])
-    return Tally(0, Counter({Reason.UNSTORABLE.value: len(rows)}), len(ids) - len(rows))
+    return Tally(0, Counter({reason.value: len(rows)}), len(ids) - len(rows))
 
 
 async def _lock(connection: Connection, ids: Sequence[int]) -> list[tuple[Any, ...]]:
