@@ -132,6 +132,8 @@ async def test_what_is_the_worlds_fault_or_no_single_channels_sets_nobody_aside(
                 await rounds(hand, Aside(Metrics(CollectorRegistry())))
             await other.rollback()
         await hand.connection.rollback()
+        await hand.connection.execute("RESET statement_timeout")
+        await hand.connection.commit()
         await database.run("ALTER TABLE metering.tick ADD CONSTRAINT never CHECK (false) NOT VALID")
         await database.run("DELETE FROM metering.mark")
         await database.run("DELETE FROM metering.tick")

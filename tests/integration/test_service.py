@@ -146,7 +146,7 @@ async def test_sigterm_drains_commits_acknowledges_and_nothing_is_delivered_agai
     stack: Stack, database: Database, tmp_path: Path, code: str
 ) -> None:
     """After a stop in order with status 0 the broker holds nothing that was received, though a batch was far from full or old."""
-    settings = {"batch__age_seconds": 30, "batch__messages": 5000}
+    settings = {"batch__age_seconds": 3600, "batch__messages": 5000}
     async with running_service(database, stack.mosquitto, tmp_path, **settings) as service:
         await publish(stack.mosquitto, topic(code), readings(range(200)))
         await eventually(lambda: received_all(service, 200))
@@ -256,7 +256,7 @@ async def sent_states(database: Database, number: int) -> bool:
 async def retained(stack: Stack, to: str, number: int) -> dict[str, bytes]:
     """The retained messages under a filter, by topic, as somebody who comes later is given them."""
     found: dict[str, bytes] = {}
-    async with asyncio.timeout(10), client(stack.mosquitto) as reader:
+    async with asyncio.timeout(90), client(stack.mosquitto) as reader:
         await reader.subscribe(to, qos=1)
         async for message in reader.messages:
             assert message.retain
