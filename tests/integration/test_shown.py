@@ -229,7 +229,7 @@ async def test_whoever_takes_over_shows_what_stands_and_whoever_lets_go_nothing(
     settings = Settings(broker=broker, database=database.settings)
     async with _settling(settings, metrics, announcer):
         await eventually(lambda: showing.series == shown_by(metrics.registry), "all is shown")
-        await eventually(lambda: len(told) == 2 * len(CODES), "all is sent")
+        await eventually(lambda: len(set(told)) == 2 * len(CODES), "all is sent")
     assert not shown_by(metrics.registry)
 
     await showing.use("I1", 50)
@@ -237,7 +237,7 @@ async def test_whoever_takes_over_shows_what_stands_and_whoever_lets_go_nothing(
     first = len(told)
     async with _no_round(database), _settling(settings, metrics, announcer):
         await eventually(lambda: showing.series == shown_by(metrics.registry), "what changed meanwhile is shown")
-        await eventually(lambda: len(told) == first + 2 * len(CODES), "all is sent")
+        await eventually(lambda: len(set(told[first:])) == 2 * len(CODES), "all is sent")
     assert 1 == len(set(told[first:]) - set(told[:first]))
 
 
