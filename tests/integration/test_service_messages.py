@@ -2,18 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-import psycopg
 
 from ingest.errors import Reason
 from ingest.stack import Stack
 from schemas.topics import charger_session, gateway_readings
 from tests.databases import Database
-from tests.integration.serving import quarantine, register
+from tests.integration.serving import nothing_commits, quarantine, register
 from tests.registries import channels, meter
 from tests.running import (
     Service,
@@ -198,15 +194,6 @@ async def test_the_accounts_balance_in_every_single_scrape_under_load(
     outcomes = [metrics[f'messages_total{{outcome="{outcome}"}}'] for outcome in ("stored", "duplicate", "rejected")]
     assert [number, number, 200] == outcomes
     assert expected(range(number)) == await stored(database)
-
-
-@asynccontextmanager
-async def nothing_commits(database: Database) -> AsyncIterator[None]:
-    """Inside the block every batch waits for the marks."""
-    async with await psycopg.AsyncConnection.connect(database.superuser_url) as connection:
-        await connection.execute("LOCK TABLE metering.mark IN ACCESS EXCLUSIVE MODE")
-        yield
-        await connection.rollback()
 
 
 async def test_a_gateway_speaks_for_its_own_institution_only(database: Database, stack: Stack, tmp_path: Path, code: str) -> None:
