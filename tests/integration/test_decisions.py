@@ -40,7 +40,7 @@ def run(database: Database) -> Run:
         environment |= {"METERWARDEN_DATABASE__URL": database.writer_url, "LC_ALL": language, "TZ": "UTC"}
         command = partial(CliRunner().invoke, main, list(map(str, arguments)), "", environment)
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(command).result(60)
+            return thread.submit(command).result(300)
 
     return meterwarden
 
