@@ -25,6 +25,8 @@ from tests.running import Service, eventually, readings, running_service, topic
 from tests.running import publish as sent
 from tests.settling import NOW, ByHand, by_hand, derived, rebuild, settle_all, store
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 START = instant(datetime(2026, 11, 2, tzinfo=UTC))
 CODES = [f"I{number}" for number in range(9)]
 SETTLED = "SELECT DISTINCT channel FROM metering.consumption_day ORDER BY 1"

@@ -3,11 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from ingest.metering.calendar import HOUR_US, instant, moment
 from ingest.settlement import Round
 from tests.databases import Database
 from tests.registries import channels, import_files, write_files
 from tests.settling import NOW, derived, rebuild, settle_all, settle_once, store
+
+pytestmark = pytest.mark.usefixtures("marked_by_now")
 
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - timedelta(hours=8))
 DAY_US = 24 * HOUR_US

@@ -24,6 +24,8 @@ from tests.databases import Database
 from tests.registries import channels, import_files, meter, write_files
 from tests.settling import derived, rebuild, settle_all, store
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - timedelta(hours=8))
 METER = "I1/electricity/E1"
 REGISTER = f"{METER}/energy_import_kwh"

@@ -33,6 +33,8 @@ from tests.settling import (
     store,
 )
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 SHANGHAI = timedelta(hours=8)
 CUMULATIVE = ("energy_import_kwh", "volume_m3")
 GROUNDS = Grounds("test", "test")

@@ -27,6 +27,8 @@ from tests.registries import channels, import_files, institution, meter, write_f
 from tests.running import eventually
 from tests.settling import NOW, ByHand, by_hand
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 AREAS: Final = {"I1": 10, "I2": 10, "I3": 10, "I4": 48}
 """The small ones are over their month's quota; the last one was not yet at midnight."""
 CODES: Final = tuple(AREAS)
