@@ -18,7 +18,7 @@ from ingest.stack.places import UNPRIVILEGED_USER
 UNPRIVILEGED_GROUP = "nogroup"
 POLL_SECONDS = 0.01
 KILL_SECONDS = 10.0
-RUN_SECONDS = 300
+RUN_SECONDS = 60
 LAST_LINES = 20
 # Servers need no more of the caller's environment; a locale or an OpenSSL file of the machine would only disturb them.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "GMT", "OPENSSL_CONF": "/dev/null"}

@@ -9,7 +9,7 @@ from ingest.stack import process
 from ingest.stack.packages import Programs
 from ingest.stack.process import Process
 
-READY_SECONDS = 120.0
+READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
 
 
@@ -45,7 +45,7 @@ class Server(ABC):
         """True if it answers now."""
 
     def start(self) -> None:
-        """It runs and answers; StackError with the end of its log if it does not within 120 s. Running: nothing happens."""
+        """It runs and answers; StackError with the end of its log if it does not within 30 s. Running: nothing happens."""
         if self.process and self.process.alive():
             return
         self.process = process.spawn(self.command(), self.working_directory, self.log_path, linger=self.linger)
