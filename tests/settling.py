@@ -106,9 +106,9 @@ async def rebuild(database: Database, **options: Any) -> None:
     await settle_all(database, **options)
 
 
-async def derived_equals_rebuild(database: Database) -> None:
+async def derived_equals_rebuild(database: Database, now: datetime | None = None) -> None:
     """Settle what is marked, then everything from the stored readings alone: the same rows, in every table."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     await settle_all(database, now=now)
     before = await derived(database)
     await forget_and_mark(database.settings)

@@ -16,8 +16,8 @@ from ingest.messages import Message, new_message
 
 log = logging.getLogger(__name__)
 
-LEAVE_SECONDS: Final = 1.0
-"""So long a broker may take to close after our goodbye."""
+LEAVE_SECONDS: Final = 5.0
+"""So long a broker may take to read what we have sent and to close after our goodbye; one that is busy takes more than one."""
 
 Answer = TypeVar("Answer", mqtt5.ConnAckPacket, mqtt5.SubAckPacket, mqtt5.UnsubAckPacket)
 

@@ -7,10 +7,12 @@ import pytest
 
 from ingest.storage.writer import Writer
 from tests.databases import Database
+from tests.integration.clock import server_clock
 from tests.integration.serving import register
 from tests.integration.writing import said
 from tests.registries import import_files, write_files
 from tests.running import institution_code
+from tests.settling import NOW
 
 
 @pytest.fixture
@@ -43,3 +45,9 @@ async def either(request: pytest.FixtureRequest, writer: Writer) -> Writer:
         await writer.write([said((99, 0, 1))])
         await writer.write([said((99, 0, 1))])
     return writer
+
+
+@pytest.fixture
+def marked_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import marks the day before NOW, as of which all is settled by hand; by the server's clock another one each day."""
+    server_clock(monkeypatch)(NOW)

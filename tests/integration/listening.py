@@ -69,12 +69,12 @@ class Running:
 
 
 def settings_of(broker: Mosquitto, directory: Path, **more: object) -> BrokerSettings:
-    """Settings for a broker, with names nobody else uses and topics of one institution."""
+    """Settings for a broker, with names nobody else uses and topics of one institution; no ping comes in between, none is late."""
     name, file = f"test-{secrets.token_hex(6)}", directory / "password"
     file.write_text(broker.password("ingest"), encoding="utf-8")
     given = {
         "port": broker.port, "username": "ingest", "password_file": file, "client_identifier": name,
-        "filters": (f"metering/{institution_code()}/#",), "connect_timeout_seconds": 3, "keepalive_seconds": 5,
+        "filters": (f"metering/{institution_code()}/#",), "connect_timeout_seconds": 60, "keepalive_seconds": 600,
     }  # fmt: skip
     return BrokerSettings.model_validate({**given, **more})
 
@@ -95,14 +95,14 @@ async def running(
         remembered.append(list(filters))
 
     session = Session(settings, inbox, metrics, Subscriptions(settings, known, keep), uncommitted_limit_bytes=limit, clock=clock)
-    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(600), asyncio.TaskGroup() as tasks:
         task = tasks.create_task(session.run())
         try:
             yield Running(session, inbox, metrics, remembered)
         finally:
             session.stop()
             session.close()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await asyncio.wait({task})
 
 

@@ -1,8 +1,12 @@
-"""Institutions that a service under test serves, and what it has put into quarantine."""
+"""Institutions that a service under test serves, what it has put into quarantine, and what keeps it from committing."""
 
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from tests.databases import Database
 from tests.registries import import_files, institution, meter, write_files
@@ -22,3 +26,12 @@ async def quarantine(database: Database) -> list[tuple[str, bytes, str, str]]:
            FROM metering.quarantine ORDER BY quarantine"""
     )
     return [(topic, bytes(payload), reason, state) for topic, payload, reason, state in rows]
+
+
+@asynccontextmanager
+async def nothing_commits(database: Database) -> AsyncIterator[None]:
+    """Inside the block every batch waits for the marks."""
+    async with await psycopg.AsyncConnection.connect(database.superuser_url) as connection:
+        await connection.execute("LOCK TABLE metering.mark IN ACCESS EXCLUSIVE MODE")
+        yield
+        await connection.rollback()

@@ -25,6 +25,8 @@ from tests.running import Service, eventually, readings, running_service, topic
 from tests.running import publish as sent
 from tests.settling import NOW, ByHand, by_hand, derived, rebuild, settle_all, store
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 START = instant(datetime(2026, 11, 2, tzinfo=UTC))
 CODES = [f"I{number}" for number in range(9)]
 SETTLED = "SELECT DISTINCT channel FROM metering.consumption_day ORDER BY 1"
@@ -160,6 +162,8 @@ async def test_what_is_the_worlds_fault_or_no_single_channels_sets_nobody_aside(
                 await rounds(hand, Aside(Metrics(CollectorRegistry())))
             await other.rollback()
         await hand.connection.rollback()
+        await hand.connection.execute("RESET statement_timeout")
+        await hand.connection.commit()
         await database.run("ALTER TABLE metering.tick ADD CONSTRAINT never CHECK (false) NOT VALID")
         await database.run("DELETE FROM metering.mark")
         await database.run("DELETE FROM metering.tick")

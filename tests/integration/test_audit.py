@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from ingest.metering.calendar import HOUR_US, instant, moment
 from ingest.settlement import Round
 from ingest.storage import decisions
@@ -11,6 +13,8 @@ from ingest.storage.connection import connected
 from tests.databases import Database
 from tests.registries import channels, import_files, write_files
 from tests.settling import NOW, derived, differences, rebuild, settle_all, settle_once, store
+
+pytestmark = pytest.mark.usefixtures("marked_by_now")
 
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - timedelta(hours=8))
 DAY_US = 24 * HOUR_US

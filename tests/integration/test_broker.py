@@ -1,6 +1,7 @@
 """The session against a real broker, without a database: order, acknowledgement, filters, pauses, the end."""
 
 import asyncio
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from ingest.batching import Inbox, size_bytes
+from ingest.broker import connection
 from ingest.broker.session import Session
 from ingest.broker.subscriptions import Subscriptions
 from ingest.messages import Message
 from ingest.metrics import Metrics
 from ingest.retry import GOOD_SECONDS
-from ingest.settings import BatchSettings, BrokerSettings
+from ingest.settings import BatchSettings, BrokerSettings, Settings
 from ingest.stack import Stack, free_port
 from tests.integration.listening import UNLIMITED, numbers, payloads, running, settings_of, topic_of
 from tests.proxy import Link, Proxy, Verdict, Way
@@ -29,9 +31,15 @@ def settings(stack: Stack, tmp_path: Path) -> BrokerSettings:
 
 async def test_messages_come_in_lists_in_the_order_published(settings: BrokerSettings, stack: Stack) -> None:
     """What the socket brought at once is one list; topic, payload, quality of service and packet identifier are as sent."""
-    async with running(settings) as one:
+    async with (
+        Proxy(stack.mosquitto.port, free_port()) as proxy,
+        running(settings.model_copy(update={"port": proxy.port})) as one,
+    ):
         await one.connected()
+        proxy.watch = lambda _link, way, _chunk: Verdict.HOLD if way is Way.TO_CLIENT else Verdict.PASS
         await publish_with_paho(stack.mosquitto, topic_of(settings), payloads(2000))
+        await eventually(lambda: held_by(proxy).count(topic_of(settings).encode()) == 2000, "all is on its way")
+        proxy.release()
         messages = await one.received(2000)
         assert list(range(2000)) == numbers(messages)
         assert {(topic_of(settings), 1, False, 1)} == {(m.topic, m.qos, m.retain, m.generation) for m in messages}
@@ -39,6 +47,11 @@ async def test_messages_come_in_lists_in_the_order_published(settings: BrokerSet
         assert len(one.inbox.lists) < 1000, "lists, not messages one by one"
         assert (2000, 2000) == (one.sample("messages_received_total"), one.sample("messages_in_flight"))
         assert [list(settings.filters)] == one.remembered
+
+
+def held_by(proxy: Proxy) -> bytes:
+    """What a proxy holds back from the client."""
+    return b"".join(chunk for link in proxy.links for chunk in link.held.get(Way.TO_CLIENT, ()))
 
 
 async def test_acknowledgements_go_out_in_the_order_received_in_one_write_a_batch(settings: BrokerSettings, stack: Stack) -> None:
@@ -131,13 +144,14 @@ async def test_reading_pauses_above_the_limit_and_goes_on_after_release_on_the_s
 ) -> None:
     """Uncommitted bytes stay bounded whatever the backlog; the pause outlives several keepalives without losing the connection."""
     size, count, limit = 10_000, 600, 300_000
+    settings = settings.model_copy(update={"keepalive_seconds": 5})
     backlog = [str(n).encode().ljust(size) for n in range(count)]
     async with running(settings, limit=limit) as one:
         await one.connected()
         await publish_with_paho(stack.mosquitto, topic_of(settings), backlog)
         await eventually(lambda: one.sample("broker_reading_paused") == 1, "paused")
         pause = asyncio.get_running_loop().time() + 1.5 * settings.keepalive_seconds + 1
-        await eventually(lambda: asyncio.get_running_loop().time() > pause, "longer than the keepalive", 15)
+        await eventually(lambda: asyncio.get_running_loop().time() > pause, "longer than the keepalive")
         held = len(one.inbox.messages)
         assert one.sample("uncommitted_bytes") <= limit + 256 * 1024, "one read beyond the limit at most"
         assert held < count
@@ -199,6 +213,38 @@ async def test_a_stopped_session_takes_nothing_new_acknowledges_what_it_has_and_
         assert [5, 6, 7, 8, 9] == numbers(await two.received(5))
 
 
+async def test_a_session_that_leaves_waits_until_a_busy_broker_has_read_its_acknowledgements(
+    settings: BrokerSettings, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next one, under the same name, would be heard before them, and be sent all of it again."""
+    monkeypatch.setattr(connection, "LEAVE_SECONDS", 600.0)
+    broker = stack.mosquitto.process
+    assert broker is not None
+    async with running(settings) as one:
+        await one.connected()
+        await publish(stack.mosquitto, topic_of(settings), payloads(300))
+        messages = await one.received(300)
+        broker.send(signal.SIGSTOP)
+        try:
+            one.session.ack(messages)
+            one.session.stop()
+            one.session.close()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert one.metrics.connected
+        finally:
+            broker.send(signal.SIGCONT)
+    async with running(settings) as two:
+        await two.connected()
+        await publish(stack.mosquitto, topic_of(settings), payloads(1, 999))
+        assert [999] == numbers(await two.received(1))
+
+
+def test_a_goodbye_takes_no_longer_than_a_stop_may() -> None:
+    """A broker that is silent is left, with exit status 0, before the grace period is over."""
+    assert connection.LEAVE_SECONDS < Settings().shutdown_grace_seconds / 2
+
+
 async def test_a_stopped_session_reads_no_more_of_a_backlog_while_what_it_has_is_decided(
     settings: BrokerSettings, stack: Stack
 ) -> None:
@@ -247,13 +293,13 @@ async def test_a_session_that_waits_for_room_connects_no_more_once_stopped(setti
     """Above its limit it waits before it connects again; a stop is no room."""
     async with (
         Proxy(stack.mosquitto.port, free_port()) as proxy,
-        running(settings.model_copy(update={"port": proxy.port}), limit=1000) as one,
+        running(settings.model_copy(update={"port": proxy.port, "keepalive_seconds": 5}), limit=1000) as one,
     ):
         await one.connected()
         await publish(stack.mosquitto, topic_of(settings), payloads(10))
-        await one.received(5)
+        await eventually(lambda: one.sample("broker_reading_paused") == 1, "no room")
         await proxy.cut()
-        await eventually(lambda: not one.metrics.connected)
+        await eventually(lambda: not one.metrics.connected, "a ping that cannot be sent: nothing is read")
         accepted = proxy.accepted
     assert accepted == proxy.accepted
 
@@ -266,7 +312,7 @@ async def test_an_inbox_of_the_service_takes_the_same_lists(settings: BrokerSett
     async def keep(_filters: Sequence[str]) -> None: ...
 
     session = Session(settings, inbox, metrics, Subscriptions(settings, (), keep), uncommitted_limit_bytes=UNLIMITED)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
         tasks.create_task(session.run())
         await eventually(lambda: bool(metrics.connected))
         await publish_with_paho(stack.mosquitto, topic_of(settings), payloads(1050))

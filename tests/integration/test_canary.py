@@ -21,7 +21,7 @@ from tests.running import (
     topic,
 )
 
-CANARY = {"canary__enabled": True, "canary__every_seconds": 0.2, "canary__within_seconds": 2}
+CANARY = {"canary__enabled": True, "canary__every_seconds": 0.2, "canary__within_seconds": 10}
 
 
 async def test_a_canary_is_published_stored_and_seen_and_nothing_is_derived_from_it(

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ingest.messages import Assessed, Message, Row, SessionRow
 from ingest.metering.calendar import HOUR_US, calendar, instant, moment
 from ingest.metering.connectors import judge
@@ -14,6 +16,8 @@ from tests.databases import Database
 from tests.integration.chargers import register
 from tests.registries import channels
 from tests.settling import NOW, derived, rebuild, settle_all
+
+pytestmark = pytest.mark.usefixtures("marked_by_now")
 
 MINUTE = HOUR_US // 60
 START = instant(datetime(2026, 10, 30, 16, tzinfo=UTC))

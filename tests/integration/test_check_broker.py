@@ -43,7 +43,7 @@ async def test_a_broker_that_is_not_there(filled: Database, stack: Stack, tmp_pa
 async def test_a_listener_that_never_answers(filled: Database, stack: Stack, tmp_path: Path) -> None:
     """It is given up in time, and it is no broker of ours."""
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        given = {"broker__port": silent.getsockname()[1], "broker__connect_timeout_seconds": 1}
+        given = {"broker__port": silent.getsockname()[1], "broker__connect_timeout_seconds": 3}
         await failure(environment(filled, stack.mosquitto, tmp_path, **given), "broker.protocol")
 
 
@@ -145,7 +145,7 @@ async def test_no_message_is_taken_from_anybody(stack: Stack, tmp_path: Path) ->
     async with client(broker) as meter:
         await meter.publish(topic, b"one", qos=1)
     assert (await probe_broker(settings)).refused_filters == {}
-    async with client(broker, "ingest", **queueing) as worker, asyncio.timeout(10):
+    async with client(broker, "ingest", **queueing) as worker, asyncio.timeout(90):
         assert b"one" == (await anext(aiter(worker.messages))).payload
     async with client(broker, "ingest", identifier=name, clean_start=True):
         pass

@@ -25,7 +25,7 @@ from tests.databases import PASSWORDS, ROOT, TEMPLATE, Database, cloned, databas
 from tests.registries import channels, import_files, meter, write_files
 from tests.settling import batch, derived, differences, rebuild, settle_all, store
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.usefixtures("marked_by_now")]
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 START = instant(datetime(2026, 8, 1, tzinfo=UTC))
 DAYS = 50

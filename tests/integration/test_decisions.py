@@ -24,6 +24,8 @@ from tests.databases import Database
 from tests.registries import channels, import_files, meter, write_files
 from tests.settling import derived, rebuild, settle_all, store
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - timedelta(hours=8))
 METER = "I1/electricity/E1"
 REGISTER = f"{METER}/energy_import_kwh"
@@ -40,7 +42,7 @@ def run(database: Database) -> Run:
         environment |= {"METERWARDEN_DATABASE__URL": database.writer_url, "LC_ALL": language, "TZ": "UTC"}
         command = partial(CliRunner().invoke, main, list(map(str, arguments)), "", environment)
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(command).result(60)
+            return thread.submit(command).result(300)
 
     return meterwarden
 
@@ -72,7 +74,7 @@ async def amounts(database: Database) -> list[int]:
     return [row[0] for row in await database.rows(query)][6:10]
 
 
-@pytest.mark.usefixtures("channel")
+@pytest.mark.usefixtures("marked_by_now", "channel")
 async def test_a_disputed_reading_is_listed_decided_and_settled(database: Database, run: Run) -> None:
     """Both values with their arrival; the decision counts, a later one counts instead, none leaves the straight line."""
     listed = json.loads(done(run("edit", "list", "--json")))
@@ -99,7 +101,7 @@ async def test_a_disputed_reading_is_listed_decided_and_settled(database: Databa
     assert [(14_000_000,)] != await database.rows("SELECT new_amount FROM metering.day_change")
 
 
-@pytest.mark.usefixtures("channel")
+@pytest.mark.usefixtures("marked_by_now", "channel")
 async def test_a_value_may_be_entered_where_nothing_was_received(database: Database, run: Run) -> None:
     """Somebody read the meter by eye, after its last reading: a rebuild finds that too."""
     done(run("edit", "set", REGISTER, "2026-10-03T23:59:59.5+08:00", "1700.5", *GROUNDS))
@@ -111,7 +113,7 @@ async def test_a_value_may_be_entered_where_nothing_was_received(database: Datab
     assert before == await derived(database)
 
 
-@pytest.mark.usefixtures("channel")
+@pytest.mark.usefixtures("marked_by_now", "channel")
 async def test_two_operators_at_once_get_two_versions(database: Database) -> None:
     """Each waits for the other's commit and sees it."""
     at = datetime(2026, 10, 1, tzinfo=UTC)
@@ -176,14 +178,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("says", WRONG)
-@pytest.mark.usefixtures("channel")
+@pytest.mark.usefixtures("marked_by_now", "channel")
 async def test_what_cannot_be_decided_says_what_to_do(database: Database, run: Run, says: str) -> None:
     """And changes nothing."""
     assert says in refused(run(*WRONG[says], *GROUNDS))
     assert [(0, 0)] == await database.rows("SELECT (SELECT count(*) FROM metering.edit), (SELECT count(*) FROM metering.mark)")
 
 
-@pytest.mark.usefixtures("channel")
+@pytest.mark.usefixtures("marked_by_now", "channel")
 async def test_nothing_is_decided_before_the_readings_that_are_kept(database: Database, run: Run) -> None:
     """What was derived then stays, and the local day that was cut; the correction is a reversal. An author has a name."""
     await database.run("UPDATE metering.retention SET raw_kept_since = '2026-10-01T16:00Z'")

@@ -22,6 +22,8 @@ from tests.databases import Database
 from tests.registries import channels, import_files, meter, write_files
 from tests.settling import settle_all
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 START = instant(datetime(2026, 8, 31, 16, tzinfo=UTC))  # midnight of 1 September in Shanghai, a Tuesday
 DAYS = 50
 NOW = datetime(2026, 10, 20, 20, 30, tzinfo=UTC)  # 04:30 on 21 October: 50 days are closed

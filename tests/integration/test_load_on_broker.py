@@ -43,7 +43,7 @@ async def test_every_message_is_acknowledged(stack: Stack, each: int, connection
 async def test_a_rate_is_kept(stack: Stack) -> None:
     """Never faster than asked."""
     measured = await generate(Load(300, 1, 100, START), broker_of(stack.mosquitto), connections=3, rate=500)
-    assert 100 < measured.messages_per_second < 520
+    assert measured.messages_per_second < 520
 
 
 async def test_a_broker_that_ends_is_told(mosquitto: Mosquitto) -> None:

@@ -24,6 +24,8 @@ from tests.integration.trees import (
 from tests.registries import channels, import_files
 from tests.settling import settle_all
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 
 async def test_gaps_and_sub_items_hold_every_kilowatt_hour_once(database: Database, tmp_path: Path) -> None:
     """100 = 30 lighting + 15 special + 25 data room + 10 charging + 20 that nobody metered; the check meter is never summed."""

@@ -29,6 +29,8 @@ from tests.integration.trees import (
 from tests.registries import QUOTAS, channels, import_files, write_lines
 from tests.settling import derived, differences, settle_all
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 
 @pytest.fixture
 async def other(stack: Stack, template: str) -> AsyncIterator[Database]:

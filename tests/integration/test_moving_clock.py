@@ -2,7 +2,6 @@
 
 import copy
 import random
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,16 +10,15 @@ from typing import Any
 import pytest
 
 from ingest.metering.calendar import HOUR_US, instant, moment
-from ingest.storage import decisions, rebuild, registry_import
+from ingest.storage import decisions, rebuild
 from ingest.storage.decisions import Grounds, Undecidable
 from ingest.storage.registry_csv import RegistryFault
 from tests.databases import Database
+from tests.integration.clock import server_clock
 from tests.registries import QUOTAS, channels, import_files, institution, meter, write_files
 from tests.settling import ByHand, by_hand, derived, differences
 
 DAYS = 25
-MARKED_BY_THE_SERVER: dict[Any, str] = {registry_import: "MARK_CHANGED", rebuild: "MARK"}
-"""Where the server's clock says which day was the last; here it is the test's."""
 CUMULATIVE = ("kwh", "m3")
 FINDINGS = "SELECT f::text FROM meterwarden.finding AS f ORDER BY 1"
 Registry = dict[str, list[dict[str, Any]]]
@@ -100,7 +98,7 @@ async def test_while_the_clock_goes_on_the_rows_are_those_of_a_rebuild(
     """Every derived row and finding, whenever days closed, rounds ended, readings came and the registry learnt of a change."""
     rng = random.Random(f"{seed} {zone}")
     begin = now = datetime(first.year, first.month, first.day, 3, 7, tzinfo=UTC)
-    go_on = _clock(monkeypatch)
+    go_on = server_clock(monkeypatch)
     known, coming, heard = registry(), list[tuple[int, Row]](), dict[str, list[Row]]()
     async with by_hand(database) as hand:
         while now < begin + timedelta(days=DAYS + 1):
@@ -127,16 +125,6 @@ async def test_while_the_clock_goes_on_the_rows_are_those_of_a_rebuild(
         await hand.settle(now=now)
     assert [] == differences(before, await derived(database))[:5], f"seed {seed}"
     assert found == await database.rows(FINDINGS), f"seed {seed}"
-
-
-def _clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
-    statements = {module: getattr(module, name) for module, name in MARKED_BY_THE_SERVER.items()}
-
-    def go_on(now: datetime) -> None:
-        for module, name in MARKED_BY_THE_SERVER.items():
-            monkeypatch.setattr(module, name, statements[module].replace("now()", f"'{now.isoformat()}'::timestamptz"))
-
-    return go_on
 
 
 async def _imported(

@@ -49,7 +49,7 @@ def run(database: Database) -> Run:
         environment |= {name: str(value) for name, value in settings.items()}
         command = partial(CliRunner().invoke, main, ["quarantine", *map(str, arguments)], stdin, environment)
         with ThreadPoolExecutor(1) as thread:
-            return thread.submit(command).result(60)
+            return thread.submit(command).result(300)
 
     return quarantine
 

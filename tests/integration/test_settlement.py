@@ -18,8 +18,10 @@ from ingest.storage.queries import QUERIES
 from ingest.storage.rebuild import DERIVED
 from ingest.storage.registry_csv import RegistryFault
 from tests.databases import Database
+from tests.integration.clock import server_clock
 from tests.registries import channels, import_files, institution, meter, write_files, write_lines
 from tests.settling import (
+    NOW,
     ByHand,
     by_hand,
     derived,
@@ -31,10 +33,19 @@ from tests.settling import (
     store,
 )
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 SHANGHAI = timedelta(hours=8)
 CUMULATIVE = ("energy_import_kwh", "volume_m3")
 GROUNDS = Grounds("test", "test")
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - SHANGHAI)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Noon of a day in Shanghai, by the server's clock too."""
+    server_clock(monkeypatch)(NOW)
+    return NOW
 
 
 async def test_a_month_of_readings_becomes_hours_days_months_and_a_verdict(database: Database, tmp_path: Path) -> None:
@@ -228,24 +239,22 @@ async def test_a_silent_institution_is_not_assessable_and_says_why(database: Dat
     assert Round(0, 0) == await settle_once(database)
 
 
-async def test_a_meter_that_never_sent_a_reading_is_in_a_rebuild_too(database: Database, tmp_path: Path) -> None:
+async def test_a_meter_that_never_sent_a_reading_is_in_a_rebuild_too(database: Database, tmp_path: Path, now: datetime) -> None:
     """Its institution's days are there with nothing measured, whether they were derived at its import or rebuilt."""
     await import_files(database, write_files(tmp_path, meters=[meter(), meter("C1", medium="charger")]))
     electricity = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
     await store(database, [[(electricity, START, 0), (electricity, START + HOUR_US, 5)]])
-    now = datetime.now(UTC)
     await settle_all(database, now=now)
     before = await derived(database)
     assert any(",charger," in row for (row,) in before["institution_day"])
-    await derived_equals_rebuild(database)
+    await derived_equals_rebuild(database, now)
     assert [] == differences(before, await derived(database))
 
 
 async def test_a_meter_registered_late_is_missing_on_every_day_its_institution_was_silent(
-    database: Database, tmp_path: Path
+    database: Database, tmp_path: Path, now: datetime
 ) -> None:
     """Days derived while the institution had no meter expect nothing; once it has had one all along they expect a whole day."""
-    now = datetime.now(UTC)
     await import_files(database, write_files(tmp_path / "before", meters=[meter("W1", medium="water")]))
     await settle_all(database, now=now - timedelta(days=5))
     await settle_all(database, now=now)
@@ -255,18 +264,18 @@ async def test_a_meter_registered_late_is_missing_on_every_day_its_institution_w
     assert [(24 * HOUR_US,)] == await database.rows(expected)
 
 
-async def test_a_settler_that_was_away_for_days_makes_the_silence_of_each_visible(database: Database, tmp_path: Path) -> None:
+async def test_a_settler_that_was_away_for_days_makes_the_silence_of_each_visible(
+    database: Database, tmp_path: Path, now: datetime
+) -> None:
     """A day without a row would be missing from what was expected, and the verdict would rest on too little."""
-    now = datetime.now(UTC)
     await import_files(database, write_files(tmp_path))
     await settle_all(database, now=now - timedelta(days=5))
     await settle_all(database, now=now)
     assert [(7,)] == await database.rows("SELECT count(*) FROM metering.institution_day WHERE medium = 'electricity'")
 
 
-async def test_days_of_silence_are_in_a_rebuild_too(database: Database, tmp_path: Path) -> None:
+async def test_days_of_silence_are_in_a_rebuild_too(database: Database, tmp_path: Path, now: datetime) -> None:
     """A verdict that nothing can be said is a verdict: no reading brings it back, and none is there before a meter's first one."""
-    now = datetime.now(UTC)
     meters = [meter(), meter("C1", medium="charger")]
     await import_files(database, write_files(tmp_path, institutions=[institution(), institution("I2")], meters=meters))
     for days in (5, 4, 3):
@@ -286,7 +295,7 @@ async def test_days_of_silence_are_in_a_rebuild_too(database: Database, tmp_path
     assert [] == differences(before, await derived(database))
 
 
-async def test_an_institution_keeps_its_days_once_they_are_settled(database: Database, tmp_path: Path) -> None:
+async def test_an_institution_keeps_its_days_once_they_are_settled(database: Database, tmp_path: Path, now: datetime) -> None:
     """A region of another zone may be corrected before anything was derived; afterwards days would begin at two midnights."""
     since = "2020-01-01T00:00:00+08:00"
 
@@ -297,13 +306,12 @@ async def test_an_institution_keeps_its_days_once_they_are_settled(database: Dat
         write_lines(directory / "regions.csv", [{"region": code, "name": code, "timezone": zone} for code, zone in zones.items()])
         return directory
 
-    now = datetime.now(UTC)
     await import_files(database, moved("BE"))
     await settle_all(database, now=now)
     await import_files(database, moved("XN"))
     channel = (await channels(database))["I1/electricity/E1/energy_import_kwh"]
     await store(database, [[(channel, START + n * HOUR_US, 100 * n) for n in range(99)]])
-    await derived_equals_rebuild(database)
+    await derived_equals_rebuild(database, now)
 
     with pytest.raises(
         RegistryFault, match=r"I1: region: days of Asia/Shanghai are settled, which are none of Europe/Berlin; leave"

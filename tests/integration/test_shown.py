@@ -28,6 +28,8 @@ from tests.registries import channels, import_files, institution, meter, write_f
 from tests.running import client, eventually, own_broker, retained
 from tests.settling import NOW, ByHand, by_hand
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 AREAS: Final = {"I1": 10, "I2": 10, "I3": 10, "I4": 48}
 """The small ones are over their month's quota; the last one was not yet at midnight."""
 CODES: Final = tuple(AREAS)
@@ -230,7 +232,7 @@ async def test_whoever_takes_over_shows_what_stands_and_whoever_lets_go_nothing(
     settings = Settings(broker=broker, database=database.settings)
     async with _settling(settings, metrics, announcer):
         await eventually(lambda: showing.series == shown_by(metrics.registry), "all is shown")
-        await eventually(lambda: len(told) == 2 * len(CODES), "all is sent")
+        await eventually(lambda: len(set(told)) == 2 * len(CODES), "all is sent")
     assert not shown_by(metrics.registry)
 
     await showing.use("I1", 50)
@@ -238,7 +240,7 @@ async def test_whoever_takes_over_shows_what_stands_and_whoever_lets_go_nothing(
     first = len(told)
     async with _no_round(database), _settling(settings, metrics, announcer):
         await eventually(lambda: showing.series == shown_by(metrics.registry), "what changed meanwhile is shown")
-        await eventually(lambda: len(told) == first + 2 * len(CODES), "all is sent")
+        await eventually(lambda: len(set(told[first:])) == 2 * len(CODES), "all is sent")
     assert 1 == len(set(told[first:]) - set(told[:first]))
 
 

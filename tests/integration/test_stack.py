@@ -26,7 +26,7 @@ pytestmark = pytest.mark.services
 REPOSITORY = Path(__file__).parents[2]
 SCHOOL = "school-1"
 SCHOOL_PASSWORD = "chalk: 100 % & more"
-ANSWER_SECONDS = 15.0
+ANSWER_SECONDS = 90.0
 CLONES = 20
 ALWAYS = """
 groups:
@@ -151,7 +151,7 @@ def test_a_gateway_publishes_below_its_own_institution_only_and_a_restart_keeps_
     _publish(stack, SCHOOL, SCHOOL_PASSWORD, "metering/school-2/forged")
     assert _publish(stack, SCHOOL, SCHOOL_PASSWORD, f"metering/{SCHOOL}/genuine").returncode == 0
     stack.mosquitto.restart()
-    received = _subscribe(stack, "-C", "1", "-W", "10", "-F", "%t")
+    received = _subscribe(stack, "-C", "1", "-W", "60", "-F", "%t")
     assert received.stdout.split() == [f"metering/{SCHOOL}/genuine"]
 
 
@@ -164,7 +164,7 @@ def test_a_broker_that_only_listens_is_not_ready(stack: Stack) -> None:
         assert not broker.ready()
     finally:
         broker.process.send(signal.SIGCONT)
-    assert broker.ready()
+    assert wait_until(broker.ready, ANSWER_SECONDS)
 
 
 def test_prometheus_scrapes_a_target_and_its_alert_reaches_the_webhook_by_institution(stack: Stack) -> None:
@@ -228,7 +228,7 @@ def test_a_lingering_stack_is_found_used_and_ended_by_other_processes(open_direc
 
 def test_a_stale_state_ends_nobody_else(open_directory: Path) -> None:
     """A process that has a server's former pid, but not its start time, is left alone."""
-    with subprocess.Popen(["sleep", "60"]) as bystander:
+    with subprocess.Popen(["sleep", "infinity"]) as bystander:
         now = Process.of(bystander.pid)
         earlier = {"name": "postgres", "pid": now.pid, "start_ticks": now.start_ticks - 1, "stop_signal": 9}
         addresses = dict.fromkeys(

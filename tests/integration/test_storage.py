@@ -23,6 +23,8 @@ from tests.registries import channels, import_files, write_files
 from tests.running import eventually, running_service
 from tests.settling import by_hand, derived, rebuild, settle_all, settle_once, store
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 START = datetime(2026, 7, 1, tzinfo=UTC)
 HOURS = 142 * 24

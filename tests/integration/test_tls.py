@@ -138,8 +138,13 @@ async def test_with_mutual_tls_the_certificate_is_the_user_and_no_password_is_ne
         await publish(mutual, topic(code), readings(range(5)))
         await service.counted(stored=5)
         await asyncio.to_thread(mutual.restart)
+        await eventually(lambda: has_reconnected(service))
         await service.ready()
     assert expected(range(5)) == await stored(database)
+
+
+async def has_reconnected(service: Service) -> bool:
+    return await service.metric("broker_reconnects_total") >= 1
 
 
 def shown(directory: Path, authority: Path | None = None) -> dict[str, Path]:

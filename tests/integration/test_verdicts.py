@@ -13,6 +13,8 @@ from tests.databases import Database
 from tests.registries import QUOTAS, channels, import_files, institution, meter, write_files
 from tests.settling import NOW, by_hand, derived, rebuild, settle_all, settle_once, store
 
+pytestmark = pytest.mark.usefixtures("marked_by_now")
+
 START = instant(datetime(2026, 9, 30, 16, tzinfo=UTC))
 DAY = 24
 LEVELS = "SELECT count(*) > 0 FROM metering.quota_level WHERE used > 0"

@@ -114,7 +114,7 @@ def metrics() -> Metrics:
 async def persisted(writer: FakeWriter, batch: list[Assessed]) -> tuple[list[Outcome], Waits, Metrics]:
     """Persist a batch, with an end."""
     waits, counts = Waits(), metrics()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await persist(writer, batch, counts, waits), waits, counts
 
 

@@ -61,7 +61,9 @@ def test_a_name_that_is_not_shipped_is_a_file(tmp_path: Path) -> None:
 
 
 def run(*arguments: object) -> Result:
-    return CliRunner().invoke(simulate, ["publish", "--dry-run", "--institutions", "2", *(str(each) for each in arguments)])
+    """A dry run of a month whose sessions are known: without a month it would be the last one."""
+    given = ["publish", "--dry-run", "--institutions", "2", "--month", "2026-10", *(str(each) for each in arguments)]
+    return CliRunner().invoke(simulate, given)
 
 
 def test_a_dry_run_publishes_nothing_and_says_how_fast_it_was(tmp_path: Path) -> None:
