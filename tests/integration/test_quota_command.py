@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from ingest.cli import main
 from ingest.metering.calendar import HOUR_US, instant
 from tests.databases import Database
+from tests.integration.clock import server_clock
 from tests.registries import channels, import_files, institution, write_files
 from tests.settling import settle_all, store
 
@@ -18,6 +19,12 @@ NOW = datetime.now(UTC)
 YEAR_AGO = NOW - timedelta(days=365)
 HOURS = 24
 HOURLY = 100_000  # Wh
+
+
+@pytest.fixture(autouse=True)
+def marked_as_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The import marks the day before NOW, though another may have ended since."""
+    server_clock(monkeypatch)(NOW)
 
 
 async def run(database: Database, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:

@@ -4,12 +4,16 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from ingest.metering.calendar import HOUR_US, instant, moment
 from ingest.storage import decisions
 from ingest.storage.connection import connected
 from tests.databases import Database
 from tests.registries import channels, import_files, meter, write_files
 from tests.settling import derived, rebuild, settle_all, store
+
+pytestmark = pytest.mark.usefixtures("marked_by_now")
 
 START = instant(datetime(2026, 10, 1, tzinfo=UTC) - timedelta(hours=8))
 NOON, BACK, HOURS = 24 * 3 + 12, 24 * 9 + 12, 24 * 12
