@@ -46,7 +46,7 @@ class Sizes:
     backlog_seconds: float = 60
     """As much of the backlog as is settled in so long."""
     fleets: tuple[int, ...] = (1_000, 20_000, 200_000, 1_000_000)
-    fleet_repeats: int = 3
+    fleet_repeats: int = 5
     fleet_messages: int = 40_000
     fleet_rate: float = 8_000
     institutions: int = 1_788

@@ -136,7 +136,7 @@ async def test_a_privilege_missing_on_a_rarely_used_table_quarantines_nothing(
 async def test_above_its_limit_a_session_does_not_reconnect_for_more(stack: Stack, tmp_path: Path) -> None:
     """Each new connection would bring another chunk of what is delivered again: it waits until there is room."""
     async with Proxy(stack.mosquitto.port, free_port()) as proxy:
-        settings = settings_of(stack.mosquitto, tmp_path).model_copy(update={"port": proxy.port})
+        settings = settings_of(stack.mosquitto, tmp_path, port=proxy.port, keepalive_seconds=5)  # who does not read hears of no end
         async with running(settings, limit=300_000) as one:
             await one.connected()
             await publish_with_paho(stack.mosquitto, topic_of(settings), [b"x" * 10_000] * 500)
