@@ -13,10 +13,10 @@ import pytest
 from ingest.stack import Postgres, Stack
 from tests.databases import Database
 from tests.faults.conftest import Judge, register_fleet
-from tests.faults.outage import SMALL_BATCHES, is_unready, stands_still, survived
+from tests.faults.outage import RECOVERY_SECONDS, SMALL_BATCHES, is_unready, stands_still, survived
 from tests.faults.servers import own_database
 from tests.faults.stream import Stream
-from tests.running import eventually, own_directory, running_service
+from tests.running import Service, eventually, own_directory, running_service
 
 SIZE_MIB = 256
 MORE_THAN_A_SEGMENT = "SELECT pg_logical_emit_message(false, 'full', repeat('x', 64 * 1024 * 1024))"
@@ -60,13 +60,16 @@ async def test_a_full_disk_under_tables_and_log_is_waited_for(stack: Stack, tmp_
                 await _crash_for_want_of_log(database)
                 await eventually(lambda: is_unready(service), "unready")
                 ballast.unlink()
-                await eventually(lambda: asyncio.to_thread(_runs, server), "the server runs")
+                await eventually(lambda: _is_back(server, service), "the server runs", RECOVERY_SECONDS)
 
 
-def _runs(server: Postgres) -> bool:
-    """Started where it could not start by itself; one that still stands may be giving up just now."""
-    server.start()
-    return server.ready()
+async def _is_back(server: Postgres, service: Service) -> bool:
+    """Whether batches are committed again; the server is started where it has given up.
+
+    One that gives up stands for a while, and its own file of state calls it ready meanwhile: only a commit tells.
+    """
+    await asyncio.to_thread(server.start)
+    return await service.is_ready()
 
 
 async def _crash_for_want_of_log(database: Database) -> None:
