@@ -178,11 +178,7 @@ async def _settle_channels(
         )
         bounds[number] = (folded_from(channels[number].calendar, starts.get(number), floors[number]), end)
     settled = await _fold(connection, channels, spans, floors, starts, stored, bounds)
-    open_ended = [
-        number
-        for number, one in settled.items()
-        if not one.converged and max(stored.get(number, ()), default=0) > spans[number].last
-    ]
+    open_ended = [number for number, before in stored.items() if not settled[number].converged and max(before) > spans[number].last]
     again = {
         number: (bounds[number][0], folded_until(marks[number].changed_until, _state_of(newest, number))) for number in open_ended
     }

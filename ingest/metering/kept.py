@@ -19,8 +19,11 @@ def first_day(calendar: Calendar, raw_kept_since: Instant | None) -> Day | None:
 
 def folded_from(calendar: Calendar, start: Start | None, first: Day | None) -> Instant | None:
     """After the start; readings from before the first day that may be written count no more, but for those in its state."""
-    at = [] if start is None else [start.after + 1]
-    return max(at + ([] if first is None else [calendar.day_start(first)]), default=None)
+    begin = None if start is None else start.after + 1
+    if first is None:
+        return begin
+    least = calendar.day_start(first)
+    return least if begin is None else max(begin, least)
 
 
 def history_until(calendar: Calendar, start: Start, first: Day | None) -> Instant:

@@ -101,8 +101,8 @@ def array(numbers: Iterable[int | date]) -> str:
 def days(numbers: Iterable[Day]) -> str:
     """Days, mostly the same few, for a parameter date[]."""
     found = list(numbers)
-    dates = {day: date.fromordinal(day) for day in set(found)}
-    return array(map(dates.__getitem__, found))
+    written = {day: date.fromordinal(day).isoformat() for day in set(found)}
+    return f"{{{','.join(map(written.__getitem__, found))}}}"
 
 
 def texts(values: Iterable[str]) -> str:

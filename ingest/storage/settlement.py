@@ -13,7 +13,7 @@ from ingest.metering.consumption import Settled
 from ingest.metering.profile import LIKE_DAYS_BACK_US
 from ingest.metering.resume import State
 from ingest.metering.steps import Counted, Fold
-from ingest.metering.tallies import DayTally, Tally
+from ingest.metering.tallies import NOTHING, DayTally, Tally
 from ingest.storage import binary
 from ingest.storage.connection import Connection
 from ingest.storage.queries import QUERIES
@@ -97,10 +97,14 @@ def _by_day(spans: Mapping[int, Span]) -> dict[str, Any]:
 
 
 def _state(row: Sequence[Any]) -> State:
-    _, _, anchor_us, anchor_value, suspects, *sums = row
-    day = DayTally(Tally(sums[3], sums[5], sums[6]), sums[4], Tally(*sums[7:10]), Tally(*sums[10:13]))
+    (
+        _, _, anchor_us, anchor_value, suspects, hour_amount, hour_measured_us, hour_estimated_us,
+        day_amount, unallocated, day_measured_us, day_estimated_us, *beyond, still_us,
+    ) = row  # fmt: skip
+    hour, own = Tally(hour_amount, hour_measured_us, hour_estimated_us), Tally(day_amount, day_measured_us, day_estimated_us)
+    month, year = (Tally(*beyond[:3]), Tally(*beyond[3:])) if any(beyond) else (NOTHING, NOTHING)
     pairs = tuple(map(Counted, suspects[::2], suspects[1::2])) if suspects else ()
-    return State(Fold(Counted(anchor_us, anchor_value), sums[13], pairs), Tally(*sums[0:3]), day)
+    return State(Fold(Counted(anchor_us, anchor_value), still_us, pairs), hour, DayTally(own, unallocated, month, year))
 
 
 async def readings(connection: Connection, spans: Mapping[int, tuple[Instant | None, Instant]]) -> dict[int, list[Counted]]:
@@ -137,6 +141,7 @@ _HOUR: Final = struct.Struct(">hiiiqiqiqiq")
 _DAY: Final = struct.Struct(">hiiii" + "iq" * 10)
 _STATE_HEAD: Final = struct.Struct(">hiiiiiqiq")
 _STATE_SUMS: Final = struct.Struct(">" + "iq" * 14)
+NO_SUSPECTS: Final = binary.bigints([])
 
 
 async def write(connection: Connection, settled: Mapping[int, Settled], open_days: Mapping[int, Day], now: datetime) -> None:
@@ -207,16 +212,15 @@ def _days(channel: int, settled: Settled) -> Iterable[bytes]:
 
 def _states(channel: int, settled: Settled) -> Iterable[bytes]:
     for day, state in settled.states:
-        anchor, hour, tally = state.anchor, state.hour, state.day
-        own, month, year = tally.own, tally.month, tally.year
+        (anchor, still_since, suspects), hour, (own, unallocated, month, year) = state
         head = _STATE_HEAD.pack(19, 4, channel, 4, day - POSTGRES_EPOCH_DAY, 8, anchor.read_at, 8, anchor.value)
         sums = _STATE_SUMS.pack(
             8, hour.amount, 8, hour.measured_us, 8, hour.estimated_us,
-            8, own.amount, 8, tally.unallocated, 8, own.measured_us, 8, own.estimated_us,
+            8, own.amount, 8, unallocated, 8, own.measured_us, 8, own.estimated_us,
             8, month.amount, 8, month.measured_us, 8, month.estimated_us,
-            8, year.amount, 8, year.measured_us, 8, year.estimated_us, 8, state.fold.still_since,
+            8, year.amount, 8, year.measured_us, 8, year.estimated_us, 8, still_since,
         )  # fmt: skip
-        yield head + binary.bigints([number for suspect in state.fold.suspects for number in suspect]) + sums
+        yield head + (binary.bigints([number for suspect in suspects for number in suspect]) if suspects else NO_SUSPECTS) + sums
 
 
 def _events(channel: int, settled: Settled) -> Iterable[tuple[Any, ...]]:

@@ -585,7 +585,13 @@ WITH changed AS (
         month_amount = excluded.month_amount, month_measured_us = excluded.month_measured_us,
         month_estimated_us = excluded.month_estimated_us, year_amount = excluded.year_amount,
         year_measured_us = excluded.year_measured_us, year_estimated_us = excluded.year_estimated_us
-    WHERE there.* IS DISTINCT FROM excluded.*
+    WHERE (there.amount, there.unallocated, there.measured_us, there.estimated_us,
+           there.month_amount, there.month_measured_us, there.month_estimated_us,
+           there.year_amount, there.year_measured_us, there.year_estimated_us)
+          IS DISTINCT FROM
+          (excluded.amount, excluded.unallocated, excluded.measured_us, excluded.estimated_us,
+           excluded.month_amount, excluded.month_measured_us, excluded.month_estimated_us,
+           excluded.year_amount, excluded.year_measured_us, excluded.year_estimated_us)
     RETURNING channel, day
 )
 INSERT INTO changed_day SELECT channel, day FROM changed
@@ -601,7 +607,15 @@ SET anchor_us = excluded.anchor_us, anchor_value = excluded.anchor_value, suspec
     month_measured_us = excluded.month_measured_us, month_estimated_us = excluded.month_estimated_us,
     year_amount = excluded.year_amount, year_measured_us = excluded.year_measured_us,
     year_estimated_us = excluded.year_estimated_us, still_us = excluded.still_us
-WHERE there.* IS DISTINCT FROM excluded.*
+WHERE (there.anchor_us, there.anchor_value, there.suspects, there.hour_amount, there.hour_measured_us, there.hour_estimated_us,
+       there.day_amount, there.day_unallocated, there.day_measured_us, there.day_estimated_us,
+       there.month_amount, there.month_measured_us, there.month_estimated_us,
+       there.year_amount, there.year_measured_us, there.year_estimated_us, there.still_us)
+      IS DISTINCT FROM
+      (excluded.anchor_us, excluded.anchor_value, excluded.suspects, excluded.hour_amount, excluded.hour_measured_us,
+       excluded.hour_estimated_us, excluded.day_amount, excluded.day_unallocated, excluded.day_measured_us,
+       excluded.day_estimated_us, excluded.month_amount, excluded.month_measured_us, excluded.month_estimated_us,
+       excluded.year_amount, excluded.year_measured_us, excluded.year_estimated_us, excluded.still_us)
 
 -- name: insert_settled_event
 INSERT INTO settled_event (channel, found_at, from_at, to_at, kind, amount, evidence) VALUES (%s, %s, %s, %s, %s, %s, %s)
