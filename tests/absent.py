@@ -9,7 +9,7 @@ import aiomqtt
 
 from ingest.stack import Mosquitto
 from tests.answers import session
-from tests.running import ANSWER_SECONDS, client, topic
+from tests.published import ANSWER_SECONDS, client, topic
 
 LAST: Final = b"last"
 

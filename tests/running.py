@@ -1,4 +1,4 @@
-"""The service as its users run it, a process of its own, and clients nobody here wrote to publish to it."""
+"""The service as its users run it, a process of its own, and servers of a test's own."""
 
 import asyncio
 import contextlib
@@ -8,30 +8,24 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiohttp
 import aiomqtt
-import paho.mqtt.client as paho
-from paho.mqtt.enums import CallbackAPIVersion
 from psycopg.conninfo import make_conninfo
 
 from ingest.stack import Mosquitto, Programs, free_port, places
 from tests.databases import Database
+from tests.published import ANSWER_SECONDS, forget_session
 
 T = TypeVar("T")
 EVENTUALLY_SECONDS: Final = 90.0
 """Ends a wait for what never comes. On a machine that is ten times slower what takes a second or two is no failure."""
-ANSWER_SECONDS: Final = 60.0
-"""Ends a request to a server that runs: one that is busy, or stopped for a while, is not taken for one that is away."""
 POLL_SECONDS: Final = 0.02
-RECENT: Final = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=2)
-"""A full hour well inside the accept window."""
 
 
 async def eventually(holds: Callable[[], Awaitable[T] | T], what: str = "", seconds: float = EVENTUALLY_SECONDS) -> T:
@@ -233,12 +227,6 @@ async def running_service(
             await forget_session(broker, service.environment["METERWARDEN_BROKER__CLIENT_IDENTIFIER"])
 
 
-async def forget_session(broker: Mosquitto, client_identifier: str) -> None:
-    """Take over a client's session and end it, so that nothing is queued for it any more."""
-    async with client(broker, "ingest", identifier=client_identifier, clean_start=True):
-        pass
-
-
 @contextmanager
 def own_directory() -> Iterator[Path]:
     """A directory that the servers' user can reach, gone at the end."""
@@ -258,104 +246,3 @@ def own_broker(programs: Programs, **options: Any) -> Iterator[Mosquitto]:
             yield broker
         finally:
             broker.stop()
-
-
-# What is published
-
-
-def institution_code() -> str:
-    """An institution of the test's own."""
-    return f"T{secrets.token_hex(4)}"
-
-
-def at(seconds: int) -> datetime:
-    """An instant so many seconds after `RECENT`."""
-    return RECENT + timedelta(seconds=seconds)
-
-
-def reading(seconds: int, energy_kwh: float | str = 1.0, **more: Any) -> bytes:
-    """An electricity reading taken so many seconds after `RECENT`."""
-    return json.dumps({"read_at": at(seconds).isoformat(), "energy_import_kwh": energy_kwh, **more}).encode()
-
-
-def readings(seconds: Iterable[int]) -> list[bytes]:
-    """Distinct readings: each second with a value of its own, in thousandths of a kWh."""
-    return [reading(second, second / 1000) for second in seconds]
-
-
-def topic(institution: str, meter: str = "E1", medium: str = "electricity") -> str:
-    """Where a meter publishes."""
-    return f"metering/{institution}/{medium}/{meter}/reading"
-
-
-async def stored(database: Database) -> dict[datetime, int]:
-    """Every stored value by its instant, AssertionError where a key is there twice (several meters: by `stored_rows`)."""
-    rows = await database.rows("SELECT read_at, value FROM metering.reading")
-    assert len({row[0] for row in rows}) == len(rows), "a reading is stored twice"
-    return dict(rows)
-
-
-def expected(seconds: Iterable[int]) -> dict[datetime, int]:
-    """What `stored` says once `readings(seconds)` are."""
-    return {at(second): second for second in seconds}
-
-
-# Who publishes it
-
-
-def client(broker: Mosquitto, user: str = "simulator", *, port: int | None = None, **options: Any) -> aiomqtt.Client:
-    """An aiomqtt client of MQTT 5."""
-    options = {"protocol": aiomqtt.ProtocolVersion.V5, "timeout": ANSWER_SECONDS, **options}
-    return aiomqtt.Client("127.0.0.1", port or broker.port, username=user, password=broker.password(user), **options)
-
-
-async def retained(broker: Mosquitto, filter_: str) -> set[str]:
-    """The topics with a retained message; the last one is followed by one of the reader's own."""
-    found = set[str]()
-    async with client(broker) as reader, asyncio.timeout(30):
-        await reader.subscribe(filter_, qos=1)
-        await reader.subscribe("metering/end", qos=1)
-        await reader.publish("metering/end", "", qos=1)
-        async for message in reader.messages:
-            if str(message.topic) == "metering/end":
-                break
-            found.add(str(message.topic))
-    return found
-
-
-async def publish(broker: Mosquitto, to: str, payloads: Iterable[bytes], **options: Any) -> None:
-    """Publish with QoS 1, one after the other, by aiomqtt; every one has its PUBACK then."""
-    async with client(broker, **options) as publisher:
-        for payload in payloads:
-            await publisher.publish(to, payload, qos=1)
-
-
-async def publish_with_mosquitto_pub(broker: Mosquitto, to: str, payload: bytes, user: str = "simulator") -> None:
-    """Publish one message with QoS 1 by mosquitto's own program."""
-    process = await asyncio.create_subprocess_exec(
-        broker.programs.mosquitto_pub, "-h", "127.0.0.1", "-p", str(broker.port), "-u", user, "-P", broker.password(user),
-        "-q", "1", "-t", to, "-s", stdin=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(ANSWER_SECONDS):
-        await process.communicate(payload)
-    assert process.returncode == 0
-
-
-async def publish_with_paho(broker: Mosquitto, to: str, payloads: Iterable[bytes]) -> None:
-    """Publish with QoS 1 as a client of MQTT 3.1.1, many in flight; every one has its PUBACK then."""
-    await asyncio.to_thread(_publish_with_paho, broker, to, list(payloads))
-
-
-def _publish_with_paho(broker: Mosquitto, to: str, payloads: list[bytes]) -> None:
-    publisher = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
-    publisher.username_pw_set("simulator", broker.password("simulator"))
-    publisher.max_inflight_messages_set(1000)
-    publisher.connect("127.0.0.1", broker.port)
-    publisher.loop_start()
-    try:
-        for sent in [publisher.publish(to, payload, qos=1) for payload in payloads]:
-            sent.wait_for_publish(ANSWER_SECONDS)
-            assert sent.is_published(), "no PUBACK"
-    finally:
-        publisher.disconnect()
-        publisher.loop_stop()

@@ -26,8 +26,9 @@ from tests.certificates import authority
 from tests.databases import PASSWORDS, ROOT, Database
 from tests.deploy.started import broker_of, replaced
 from tests.documents import Step
+from tests.published import RECENT, forget_session, reading, topic
 from tests.registries import channels, import_files, institution, meter, write_files
-from tests.running import RECENT, eventually, forget_session, own_broker, reading, running_service, topic
+from tests.running import eventually, own_broker, running_service
 from tests.settling import store
 
 ROOTED: Final = re.compile(r"(?<![\w./])/(?=(?:etc|opt|root|run|srv|var)/)")

@@ -23,8 +23,9 @@ from tests.acceptance.test_alert_delivery import SCRAPED_EVERY
 from tests.acceptance.test_scenarios import published
 from tests.databases import Database, database_of
 from tests.grafana import Chosen, Query, boards, label_values, promql, queries, sql
+from tests.published import publish, topic
 from tests.registries import import_files
-from tests.running import Service, eventually, own_broker, own_directory, publish, running_service, topic
+from tests.running import Service, eventually, own_broker, own_directory, running_service
 
 SQL = queries("grafana-postgresql-datasource")
 PROMQL = queries("prometheus")

@@ -15,7 +15,7 @@ from ingest.stack import Stack, process
 from ingest.stack.mosquitto import SIMULATOR_ACCESS
 from tests.answers import publisher
 from tests.deploy.started import AsSetUp, broker_of, broker_setup, containers_below
-from tests.running import topic
+from tests.published import topic
 
 SUCCESS, NOT_AUTHORIZED, NO_SUBSCRIBERS = 0x00, 0x87, 0x10
 NAMES = ("mosquitto", "localhost", "127.0.0.1")

@@ -16,8 +16,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ingest.stack import Stack
 from tests.databases import ROOT, Database
+from tests.published import at, institution_code, publish, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import Service, at, eventually, institution_code, publish, service_of, topic
+from tests.running import Service, eventually, service_of
 
 UNIT: Final = (ROOT / "deploy" / "systemd" / "meterwarden.service").read_text(encoding="utf-8")
 

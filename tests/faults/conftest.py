@@ -10,8 +10,8 @@ from tests.accounts import keep_account, keep_note
 from tests.databases import Database
 from tests.faults.judge import Account, judged
 from tests.faults.stream import ELECTRICITY, WATER, Stream
+from tests.published import institution_code
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import institution_code
 
 Judge = Callable[..., Awaitable[Account]]
 Note = Callable[[str], None]

@@ -9,7 +9,8 @@ import aiomqtt
 from ingest.retry import pause
 from ingest.stack import Mosquitto
 from tests.faults.stream import Sent, Stream
-from tests.running import client, eventually
+from tests.published import client
+from tests.running import eventually
 
 AT_ONCE = 50
 """Messages in flight."""

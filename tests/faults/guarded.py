@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ingest.stack import Mosquitto, Programs, places
-from tests.running import client, own_broker
+from tests.published import client
+from tests.running import own_broker
 
 ADMINISTRATOR = "simulator"
 CONTROL = "$CONTROL/dynamic-security/v1"

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from ingest.errors import Reason
 from tests.databases import ROOT
-from tests.running import at
+from tests.published import at
 
 EXAMPLES: Final = ROOT / "schemas" / "examples"
 BROKER_LIMIT: Final = 1_048_576

@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 
 from tests.databases import Database
 from tests.faults.stream import UNKNOWN, Key, Ledger
-from tests.running import RECENT, eventually
+from tests.published import RECENT
+from tests.running import eventually
 from tests.settling import derived_equals_rebuild
 
 Found = dict[Key, set[int]]

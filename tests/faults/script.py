@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.faults.stream import Key, Ledger, Sent
-from tests.running import at
+from tests.published import at
 
 
 class Script:

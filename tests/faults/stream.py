@@ -14,7 +14,7 @@ from datetime import timedelta
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
-from tests.running import RECENT
+from tests.published import RECENT
 
 ELECTRICITY: Final = tuple(f"E{number}" for number in range(1, 9))
 WATER: Final = ("W1", "W2")

@@ -13,19 +13,9 @@ from ingest.stack import Stack, free_port
 from tests.databases import Database
 from tests.faults.wire import COMMITTED, COPY, PATIENT, Commits, Wire
 from tests.proxy import Link, Proxy, Verdict, Watch, Way
+from tests.published import expected, institution_code, publish, readings, stored, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import (
-    Service,
-    balances,
-    eventually,
-    expected,
-    institution_code,
-    publish,
-    readings,
-    running_service,
-    stored,
-    topic,
-)
+from tests.running import Service, balances, eventually, running_service
 
 NUMBER = 40
 

@@ -17,7 +17,8 @@ from tests.faults.judge import account_of
 from tests.faults.stream import Stream
 from tests.faults.wire import PATIENT, Commits, Wire, hold_connects
 from tests.proxy import Proxy
-from tests.running import Service, client, eventually, forget_session, own_broker, running_service
+from tests.published import client, forget_session
+from tests.running import Service, eventually, own_broker, running_service
 
 BATCH = 20
 WINDOW = 2 * BATCH

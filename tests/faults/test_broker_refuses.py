@@ -18,7 +18,8 @@ from tests.faults.health import more_received, reasons, unready
 from tests.faults.stream import Sent, Stream
 from tests.faults.wire import hold_connects
 from tests.proxy import Proxy, Way
-from tests.running import eventually, running_service, topic
+from tests.published import topic
+from tests.running import eventually, running_service
 
 Goodbye = Callable[[Mosquitto, Proxy], AbstractAsyncContextManager[None]]
 

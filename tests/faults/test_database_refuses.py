@@ -16,7 +16,8 @@ from tests.faults.conftest import Judge, register_fleet
 from tests.faults.outage import IMPATIENT, SMALL_BATCHES, receives_more, stands_still, survived
 from tests.faults.stream import ELECTRICITY, Stream
 from tests.proxy import Link, Proxy, Verdict, Way
-from tests.running import eventually, expected, publish, readings, running_service, stored, topic
+from tests.published import expected, publish, readings, stored, topic
+from tests.running import eventually, running_service
 
 WRITER: Final = "meterwarden_writer"
 END_CONNECTIONS: Final = f"SELECT pg_terminate_backend(pid, 60_000) FROM pg_stat_activity WHERE usename = '{WRITER}'"

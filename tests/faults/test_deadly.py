@@ -17,20 +17,9 @@ from tests.faults.stream import Sent, Stream
 from tests.faults.test_database_connection import COPY
 from tests.faults.test_poison import POISON_KWH, is_idle, poison_of
 from tests.proxy import Link, Proxy, Verdict, Way
+from tests.published import expected, institution_code, publish, reading, readings, stored, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import (
-    Service,
-    balances,
-    eventually,
-    expected,
-    institution_code,
-    publish,
-    reading,
-    readings,
-    running_service,
-    stored,
-    topic,
-)
+from tests.running import Service, balances, eventually, running_service
 
 DEADLY = """
     CREATE FUNCTION metering.die() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$

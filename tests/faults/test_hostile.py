@@ -14,8 +14,9 @@ from tests.faults.gateway import Gateway
 from tests.faults.hostile import Bytes, below, examples, foreign, misshapen, mutated, proper
 from tests.faults.script import sent_of
 from tests.faults.stream import Sent
+from tests.published import at, institution_code, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import Service, at, balances, institution_code, running_service, topic
+from tests.running import Service, balances, running_service
 
 ELECTRICITY = "electricity"
 LINE = 100

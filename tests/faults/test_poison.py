@@ -14,22 +14,9 @@ from tests.databases import ROOT, Database
 from tests.faults.conftest import Judge
 from tests.faults.gateway import Gateway
 from tests.faults.stream import Sent, Stream
+from tests.published import at, expected, institution_code, publish, publish_with_paho, reading, readings, stored, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import (
-    Service,
-    at,
-    balances,
-    eventually,
-    expected,
-    institution_code,
-    publish,
-    publish_with_paho,
-    reading,
-    readings,
-    running_service,
-    stored,
-    topic,
-)
+from tests.running import Service, balances, eventually, running_service
 
 POISON_KWH = 666.666
 TEN_THOUSAND = 10_000

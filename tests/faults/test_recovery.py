@@ -14,21 +14,9 @@ from tests.faults.test_poison import POISON_KWH, REFUSE_POISON
 from tests.faults.wire import hold_connects
 from tests.integration.listening import running, settings_of, topic_of
 from tests.proxy import Proxy
+from tests.published import at, client, expected, institution_code, publish, publish_with_paho, reading, readings, stored, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import (
-    at,
-    client,
-    eventually,
-    expected,
-    institution_code,
-    publish,
-    publish_with_paho,
-    reading,
-    readings,
-    running_service,
-    stored,
-    topic,
-)
+from tests.running import eventually, running_service
 
 
 @pytest.fixture

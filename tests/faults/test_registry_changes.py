@@ -14,8 +14,9 @@ from tests.faults.gateway import Gateway
 from tests.faults.script import Script, key_of, sent_of
 from tests.faults.stream import Key, Sent
 from tests.faults.workers import SETTLING, SMALL_BATCHES, all_is_settled, deadlocks, decided, workers
+from tests.published import at, institution_code
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import Service, at, eventually, institution_code
+from tests.running import Service, eventually
 
 QUICK_REPLAY: Final = {"intake__replay_seconds": 0.1}
 MOVED_AT: Final = 40_000

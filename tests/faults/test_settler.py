@@ -22,7 +22,8 @@ from tests.faults.stream import ELECTRICITY, Stream
 from tests.faults.wire import COMMITTED
 from tests.faults.workers import SETTLING, all_is_settled, the_settler
 from tests.proxy import Link, Proxy, Verdict, Way
-from tests.running import client, eventually, running_service
+from tests.published import client
+from tests.running import eventually, running_service
 
 SMALL_BATCHES: Final = {"batch__messages": 100, "batch__age_seconds": 0.1}
 AREA_M2: Final = 0.1

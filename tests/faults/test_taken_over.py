@@ -15,7 +15,8 @@ from tests.faults.health import more_received, reasons, unready
 from tests.faults.stream import Stream
 from tests.faults.wire import hold_connects
 from tests.proxy import Proxy
-from tests.running import ANSWER_SECONDS, Service, eventually, running_service
+from tests.published import ANSWER_SECONDS
+from tests.running import Service, eventually, running_service
 
 TAKEN_OVER = "session_taken_over"
 WEEK_SECONDS = 604_800

@@ -29,8 +29,9 @@ from tests.faults.workers import (
     the_settler,
     workers,
 )
+from tests.published import at, institution_code
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import Service, at, eventually, institution_code
+from tests.running import Service, eventually
 
 PAIRS = 300
 """Messages that both of two workers are given."""

@@ -10,8 +10,8 @@ from tests.databases import Database
 from tests.integration.clock import server_clock
 from tests.integration.serving import register
 from tests.integration.writing import said
+from tests.published import institution_code
 from tests.registries import import_files, write_files
-from tests.running import institution_code
 from tests.settling import NOW
 
 

@@ -17,7 +17,8 @@ from ingest.messages import Message
 from ingest.metrics import Metrics
 from ingest.settings import BrokerSettings
 from ingest.stack import Mosquitto
-from tests.running import eventually, institution_code, topic
+from tests.published import institution_code, topic
+from tests.running import eventually
 
 UNLIMITED = 2**40
 

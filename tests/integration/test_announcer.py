@@ -13,7 +13,8 @@ from ingest.settings import BrokerSettings
 from ingest.stack import Mosquitto, Stack
 from schemas.quota import Level, QuotaAlert
 from schemas.topics import QUOTA_STATES, quota
-from tests.running import client, eventually, own_broker, retained
+from tests.published import client, retained
+from tests.running import eventually, own_broker
 
 ALERT = QuotaAlert(
     institution="hospital-1", indicator="electricity", period_kind="month", period_start="2026-10-01", closed=False,

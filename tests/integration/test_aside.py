@@ -20,9 +20,10 @@ from ingest.metrics import Metrics
 from ingest.settlement import Round, settle_round
 from ingest.stack import Stack
 from tests.databases import Database
+from tests.published import publish as sent
+from tests.published import readings, topic
 from tests.registries import channels, import_files, institution, meter, write_files
-from tests.running import Service, eventually, readings, running_service, topic
-from tests.running import publish as sent
+from tests.running import Service, eventually, running_service
 from tests.settling import NOW, ByHand, by_hand, derived, rebuild, settle_all, store
 
 pytestmark = pytest.mark.usefixtures("marked_by_now")

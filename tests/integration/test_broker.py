@@ -20,7 +20,8 @@ from ingest.settings import BatchSettings, BrokerSettings, Settings
 from ingest.stack import Stack, free_port
 from tests.integration.listening import UNLIMITED, numbers, payloads, running, settings_of, topic_of
 from tests.proxy import Link, Proxy, Verdict, Way
-from tests.running import eventually, institution_code, publish, publish_with_paho, topic
+from tests.published import institution_code, publish, publish_with_paho, topic
+from tests.running import eventually
 
 
 @pytest.fixture

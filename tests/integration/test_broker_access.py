@@ -8,7 +8,8 @@ import pytest
 from ingest.stack import Mosquitto, Stack
 from tests.absent import all_delivered, delivered, service
 from tests.answers import V311, Publisher, publisher
-from tests.running import client, institution_code, own_broker, topic
+from tests.published import client, institution_code, topic
+from tests.running import own_broker
 
 SCHOOL, HOSPITAL = institution_code(), institution_code()
 SUCCESS, NO_SUBSCRIBERS, NOT_AUTHORIZED = 0x00, 0x10, 0x87

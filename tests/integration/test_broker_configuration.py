@@ -13,7 +13,8 @@ from ingest.stack import Mosquitto, Stack
 from tests.absent import LAST, all_delivered, delivered, service
 from tests.answers import V5, V311, expiring, publisher
 from tests.databases import ROOT
-from tests.running import client, eventually, institution_code, own_broker, topic
+from tests.published import client, institution_code, topic
+from tests.running import eventually, own_broker
 
 SHIPPED = ROOT / "deploy" / "mosquitto"
 SCHOOL, HOSPITAL = institution_code(), institution_code()

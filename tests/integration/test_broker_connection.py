@@ -10,7 +10,8 @@ from ingest.settings import BrokerSettings
 from ingest.stack import Stack, free_port
 from tests.integration.listening import numbers, payloads, running, settings_of, topic_of
 from tests.proxy import Proxy
-from tests.running import client, eventually, forget_session, own_broker, publish
+from tests.published import client, forget_session, publish
+from tests.running import eventually, own_broker
 
 
 @pytest.fixture

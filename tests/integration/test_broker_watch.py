@@ -13,7 +13,8 @@ from ingest.metrics import Metrics
 from ingest.settings import BrokerSettings
 from ingest.stack import Mosquitto, Stack, free_port
 from tests.answers import session
-from tests.running import client, eventually, institution_code, own_broker, publish, topic
+from tests.published import client, institution_code, publish, topic
+from tests.running import eventually, own_broker
 
 EVERY_SECOND = "sys_interval 1\n"
 COUNTS = ("dropped_messages", "stored_messages", "clients")

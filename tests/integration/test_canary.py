@@ -8,18 +8,9 @@ import pytest
 
 from ingest.stack import Mosquitto, Stack, places
 from tests.databases import Database
+from tests.published import institution_code, publish, publish_with_paho, readings, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import (
-    Service,
-    eventually,
-    institution_code,
-    own_broker,
-    publish,
-    publish_with_paho,
-    readings,
-    running_service,
-    topic,
-)
+from tests.running import Service, eventually, own_broker, running_service
 
 CANARY = {"canary__enabled": True, "canary__every_seconds": 0.2, "canary__within_seconds": 10}
 

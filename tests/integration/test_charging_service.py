@@ -24,7 +24,8 @@ from schemas import topics
 from tests.databases import Database
 from tests.integration.chargers import register
 from tests.integration.listening import settings_of
-from tests.running import Service, at, client, eventually, institution_code, publish, reading, running_service, topic
+from tests.published import at, client, institution_code, publish, reading, topic
+from tests.running import Service, eventually, running_service
 
 END_CONNECTIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'meterwarden_writer'"

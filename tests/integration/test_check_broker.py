@@ -24,7 +24,8 @@ from tests.absent import session
 from tests.certificates import authority
 from tests.databases import Database
 from tests.integration.checking import environment, failure
-from tests.running import client, own_broker
+from tests.published import client
+from tests.running import own_broker
 
 
 def _settings(broker: Mosquitto, directory: Path, name: str = "asked") -> BrokerSettings:

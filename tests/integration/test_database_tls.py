@@ -24,8 +24,9 @@ from ingest.storage.connection import connect
 from tests.certificates import authority, certificates, expired
 from tests.databases import Database
 from tests.faults.servers import NAME, database_on
+from tests.published import expected, institution_code, publish, readings, stored, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import eventually, expected, institution_code, own_directory, publish, readings, running_service, stored, topic
+from tests.running import eventually, own_directory, running_service
 
 WRITER = "meterwarden_writer"
 USES_TLS = "SELECT ssl, client_dn FROM pg_stat_ssl WHERE pid = pg_backend_pid()"

@@ -18,7 +18,8 @@ from ingest.stack import Mosquitto, Stack
 from schemas.topics import gateway_readings, gateway_status
 from tests.absent import all_delivered, service
 from tests.answers import Publisher, publisher
-from tests.running import client, eventually, institution_code, own_broker, topic
+from tests.published import client, institution_code, topic
+from tests.running import eventually, own_broker
 
 SUCCESS, NO_SUBSCRIBERS, NOT_AUTHORIZED = 0x00, 0x10, 0x87
 Run = Callable[..., Result]

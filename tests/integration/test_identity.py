@@ -10,8 +10,9 @@ import pytest
 from ingest.stack import Mosquitto, Stack
 from schemas.topics import gateway_readings
 from tests.databases import Database
+from tests.published import at, institution_code, publish, reading, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import at, institution_code, own_broker, publish, reading, running_service, topic
+from tests.running import own_broker, running_service
 
 STRANGER = "stranger"
 

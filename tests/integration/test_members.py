@@ -9,18 +9,8 @@ from pathlib import Path
 
 from ingest.stack import Mosquitto, Stack
 from tests.databases import Database
-from tests.running import (
-    Service,
-    eventually,
-    expected,
-    own_broker,
-    publish,
-    publish_with_paho,
-    readings,
-    running_service,
-    stored,
-    topic,
-)
+from tests.published import expected, publish, publish_with_paho, readings, stored, topic
+from tests.running import Service, eventually, own_broker, running_service
 
 SMALL_BATCHES = {"batch__messages": 50, "batch__age_seconds": 0.02}
 

@@ -13,7 +13,8 @@ from ingest.storage.bootstrap import bootstrap
 from ingest.storage.migrate import Migration, migrate
 from tests.databases import PASSWORDS, Database, database_of
 from tests.integration.serving import quarantine, register
-from tests.running import Service, eventually, expected, institution_code, publish, readings, running_service, stored, topic
+from tests.published import expected, institution_code, publish, readings, stored, topic
+from tests.running import Service, eventually, running_service
 
 KNOWN = migrations.migrations()
 LATER = Migration("9999_later", "ALTER TABLE metering.reading ADD COLUMN later int", "of a newer version")

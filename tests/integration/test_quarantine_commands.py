@@ -22,8 +22,8 @@ from ingest.storage.registry import load_registry
 from ingest.storage.writer import Writer
 from schemas.topics import charger_session, gateway_readings
 from tests.databases import Database
+from tests.published import RECENT, at, expected, reading, readings, stored, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import RECENT, at, expected, reading, readings, stored, topic
 
 ESC, CSI = "\x1b", "\x9b"
 HOSTILE = {

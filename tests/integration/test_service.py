@@ -11,21 +11,9 @@ from schemas.quota import QuotaAlert
 from tests.databases import Database, database_of
 from tests.integration.serving import nothing_commits, quarantine, register
 from tests.proxy import Proxy
+from tests.published import client, expected, publish, publish_with_paho, readings, stored, topic
 from tests.registries import meter
-from tests.running import (
-    Service,
-    client,
-    eventually,
-    expected,
-    own_broker,
-    publish,
-    publish_with_paho,
-    readings,
-    running_service,
-    service_of,
-    stored,
-    topic,
-)
+from tests.running import Service, eventually, own_broker, running_service, service_of
 
 
 async def received(service: Service) -> float:

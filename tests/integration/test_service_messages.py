@@ -10,25 +10,21 @@ from ingest.stack import Stack
 from schemas.topics import charger_session, gateway_readings
 from tests.databases import Database
 from tests.integration.serving import nothing_commits, quarantine, register
-from tests.registries import channels, meter
-from tests.running import (
-    Service,
+from tests.published import (
     at,
-    balances,
     client,
-    eventually,
     expected,
     institution_code,
-    own_broker,
     publish,
     publish_with_mosquitto_pub,
     publish_with_paho,
     reading,
     readings,
-    running_service,
     stored,
     topic,
 )
+from tests.registries import channels, meter
+from tests.running import Service, balances, eventually, own_broker, running_service
 
 GOOD_FROM = 1000
 """Good readings that show the stream goes on lie from this second on."""

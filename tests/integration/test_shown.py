@@ -24,8 +24,9 @@ from ingest.storage import decisions
 from ingest.storage.rebuild import forget_and_mark
 from schemas.topics import QUOTA_STATES, quota
 from tests.databases import Database
+from tests.published import client, retained
 from tests.registries import channels, import_files, institution, meter, write_files, write_lines
-from tests.running import client, eventually, own_broker, retained
+from tests.running import eventually, own_broker
 from tests.settling import NOW, ByHand, by_hand
 
 pytestmark = pytest.mark.usefixtures("marked_by_now")

@@ -16,19 +16,8 @@ from ingest.stack import Mosquitto, Stack, Tls, free_port
 from ingest.tls import tls_context
 from tests.certificates import authority, certificates, expired
 from tests.databases import Database
-from tests.running import (
-    Service,
-    client,
-    eventually,
-    expected,
-    institution_code,
-    own_broker,
-    publish,
-    readings,
-    running_service,
-    stored,
-    topic,
-)
+from tests.published import client, expected, institution_code, publish, readings, stored, topic
+from tests.running import Service, eventually, own_broker, running_service
 
 
 @pytest.fixture(scope="module")

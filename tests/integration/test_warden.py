@@ -22,8 +22,9 @@ from ingest.storage.registry import load_registry
 from ingest.storage.writer import Writer
 from ingest.warden import Scan, Warden
 from tests.databases import Database
+from tests.published import RECENT, expected, reading, stored, topic
 from tests.registries import import_files, institution, meter, write_files
-from tests.running import RECENT, eventually, expected, reading, stored, topic
+from tests.running import eventually
 
 WINDOW = AcceptWindow(45 * 24 * HOUR_US, HOUR_US // 6)
 LONG_AGO = timedelta(days=36_500)
