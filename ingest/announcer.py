@@ -16,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from ingest.broker.client import client
 from ingest.metrics import Metrics
-from ingest.retry import Well, persist_in
+from ingest.retry import Well, apart, persist_in
 from ingest.settings import BrokerSettings
 from schemas import topics
 from schemas.quota import Level, QuotaAlert
@@ -77,7 +77,7 @@ class Announcer:
         self._retained = {}
         async with client(self._settings, "quota") as broker, asyncio.TaskGroup() as tasks:
             well()
-            tasks.create_task(self._heed(broker), name="meterwarden.announcer.retained")
+            tasks.create_task(apart(self._heed(broker)), name="meterwarden.announcer.retained")
             self._changed = set(self._wanted)
             while True:
                 self._news.clear()

@@ -87,7 +87,7 @@ async def apart(work: Coroutine[object, object, None]) -> None:
     A client that fails while it says goodbye, or a TaskGroup of which a child fails while it is cancelled, puts its error in the
     place of the cancellation; a loop that catches the error and tries again would live on for ever. And `asyncio.wait_for` of
     Python 3.11, with which aiomqtt waits, loses a cancellation that comes together with the answer: it is repeated until the work
-    has ended.
+    has ended. A TaskGroup passes on the first one alone, so its tasks that use aiomqtt are each apart.
     """
     task = asyncio.create_task(work)
     try:

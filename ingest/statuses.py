@@ -53,7 +53,7 @@ class Statuses:
         async with client(self._settings.broker, "status", MOST_WAITING) as broker, asyncio.TaskGroup() as tasks:
             await self._subscribe(broker)
             well()
-            tasks.create_task(self._keep_all(broker), name="meterwarden.statuses.keep")
+            tasks.create_task(apart(self._keep_all(broker)), name="meterwarden.statuses.keep")
             tasks.create_task(apart(self._ask_again(broker)), name="meterwarden.statuses.ask")
 
     async def _subscribe(self, broker: aiomqtt.Client) -> None:

@@ -1,12 +1,15 @@
 """Quota states at the broker are those of the newest standings, whatever the broker forgets."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
+from ingest import retry
 from ingest.announcer import Announcer, KeepNotice
 from ingest.metrics import Metrics
 from ingest.settings import BrokerSettings
@@ -14,7 +17,7 @@ from ingest.stack import Mosquitto, Stack
 from schemas.quota import Level, QuotaAlert
 from schemas.topics import QUOTA_STATES, quota
 from tests.published import client, retained
-from tests.running import eventually, own_broker
+from tests.running import EVENTUALLY_SECONDS, eventually, own_broker
 
 ALERT = QuotaAlert(
     institution="hospital-1", indicator="electricity", period_kind="month", period_start="2026-10-01", closed=False,
@@ -117,6 +120,29 @@ def _keeper() -> tuple[list[str], KeepNotice]:
         kept.append(topic)
 
     return kept, keep
+
+
+async def test_it_ends_when_told_to_while_the_broker_answers(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`asyncio.wait_for` of Python 3.11 loses a cancellation that comes together with the answer: here, every first one."""
+    monkeypatch.setattr(retry, "CANCEL_AGAIN_SECONDS", 0.01)
+    wait_for, subscribed = asyncio.wait_for, asyncio.Event()
+
+    async def losing(answer: Awaitable[Any], timeout: float | None) -> Any:  # noqa: ASYNC109 - asyncio's own
+        found = await wait_for(answer, timeout)
+        if isinstance(found, list | tuple):  # the reason codes of a subscription
+            subscribed.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+        return found
+
+    monkeypatch.setattr(asyncio, "wait_for", losing)
+    _, keep = _keeper()
+    task = asyncio.create_task(_announcer(stack.mosquitto, tmp_path, keep).run())
+    async with asyncio.timeout(EVENTUALLY_SECONDS):
+        await subscribed.wait()
+        task.cancel()
+        await asyncio.wait({task})
+    assert task.cancelled()
 
 
 def _announcer(broker: Mosquitto, directory: Path, keep: KeepNotice) -> Announcer:

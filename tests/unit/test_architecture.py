@@ -68,6 +68,15 @@ def _offenders(paths: Iterable[Path], packages: Iterable[str], allowed: Iterable
             if _within(name, packages) and not _within(name, allowed)]  # fmt: skip
 
 
+def test_what_talks_by_aiomqtt_beside_something_else_is_cancelled_until_it_ends() -> None:
+    """Its cancellation may be lost together with an answer, and a TaskGroup cancels its tasks once."""
+    users = [path for path in _modules("ingest") if "ingest.broker.client.client" in _imports(path)]
+    calls = [(path, node) for path in users for node in _nodes(path) if isinstance(node, ast.Call)]
+    begun = [(path, node.args[0]) for path, node in calls if ast.unparse(node.func).endswith(".create_task")]
+    assert len(begun) >= 3
+    assert [] == [f"{path.name}: {ast.unparse(work)}" for path, work in begun if not ast.unparse(work).startswith("apart(")]
+
+
 def test_deciding_code_touches_no_clock_network_disk_or_chance() -> None:
     """What decides takes and returns values: the same input gives the same outcome for ever."""
     assert [] == _offenders(_modules(*PURE), IMPURE)
