@@ -10,7 +10,7 @@ READY  := $(VENV)/.ready
 help:
 	@echo "make demo    the main job on real embedded servers, about a minute (KEEP=1 leaves it running)"
 	@echo "make test    every test, on real embedded servers"
-	@echo "make test-faults  only what is killed, cut, crashed, filled up: about 4 minutes, with an account of every scenario"
+	@echo "make test-faults  only what is killed, cut, crashed, filled up: about 5 minutes, with an account of every scenario"
 	@echo "make soak MINUTES=20  random faults from a printed seed (SEED=…): nothing lost, nothing doubled, memory flat"
 	@echo "make check   format, lint, types"
 	@echo "make bench   speed, as ratios within one run, under 10 minutes (QUICK=1: about one; ONLY=single,batch20; CITY=1; JSON=file)"
