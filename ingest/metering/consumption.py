@@ -98,7 +98,7 @@ def settle(
 def _usual(channel: Channel, start: Start, readings: Sequence[Counted], first: Day | None) -> Settled | None:
     """What nearly every round finds, in one pass: new readings in the hour of the anchor that all connect, under one version.
 
-    None where anything is otherwise. Measured, one new reading: 3.9 us, and 5.8 on the way that everything else goes.
+    None where anything is otherwise. Measured, one new reading: 3.6 us, and 5.7 on the way that everything else goes.
     """
     calendar, version, (fold, hour, day) = channel.calendar, channel.versions[0], start.state
     last, still_since, suspects = fold
@@ -117,7 +117,10 @@ def _usual(channel: Channel, start: Start, readings: Sequence[Counted], first: D
     hour = hour.plus(amount, duration_us, estimated=False)
     day = DayTally(day.own.plus(amount, duration_us, estimated=False), day.unallocated, day.month, day.year)
     state = State(Fold(last, still_since), hour, day)
-    replaced = Replaced(hour_start, None, number, None, number - 1, None, start.after + 1, None, only_adds=True)
+    replaced = Replaced(
+        hour_from=hour_start, hour_until=None, day_from=number, day_until=None, state_after=number - 1, state_until=None,
+        found_from=start.after + 1, found_until=None, only_adds=True,
+    )  # fmt: skip
     return Settled([(hour_start, hour)], [(number, day)], [], [(number, state)], replaced, converged=False)
 
 

@@ -23,6 +23,8 @@ POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _BIGINT: Final = 20
 """PostgreSQL's number of the type."""
 
+_NO_BIGINTS: Final = struct.pack(">iiiI", 12, 0, 0, _BIGINT)
+
 _READING: Final = struct.Struct(">hiqiqiqii")
 
 
@@ -90,19 +92,19 @@ def _array(oid: int, code: str, size: int, numbers: Sequence[int]) -> Array:
     return Array(struct.pack(">iiIii", 1, 0, oid, len(numbers), 1) + body)
 
 
-def array(numbers: Iterable[int | date]) -> str:
-    """Numbers or dates as PostgreSQL reads an array, for a parameter that the query casts: psycopg would adapt each by itself.
+def array(elements: Iterable[int | str]) -> str:
+    """Numbers, or texts that need no quotes, as PostgreSQL reads an array, for a parameter that the query casts.
 
-    Measured, three arrays of 20,000: 4 ms of CPU so, 26 ms as lists.
+    psycopg would adapt each by itself. Measured, three arrays of 20,000: 4 ms of CPU so, 26 ms as lists.
     """
-    return f"{{{','.join(map(str, numbers))}}}"
+    return f"{{{','.join(map(str, elements))}}}"
 
 
 def days(numbers: Iterable[Day]) -> str:
     """Days, mostly the same few, for a parameter date[]."""
     found = list(numbers)
     written = {day: date.fromordinal(day).isoformat() for day in set(found)}
-    return f"{{{','.join(map(written.__getitem__, found))}}}"
+    return array(map(written.__getitem__, found))
 
 
 def texts(values: Iterable[str]) -> str:
@@ -120,7 +122,7 @@ def _quoted(value: str) -> str:
 def bigints(numbers: list[int]) -> bytes:
     """A field of type bigint[], with its length."""
     if not numbers:
-        return struct.pack(">iiiI", 12, 0, 0, _BIGINT)
+        return _NO_BIGINTS
     elements = b"".join(struct.pack(">iq", 8, number) for number in numbers)
     array = struct.pack(">iiIii", 1, 0, _BIGINT, len(numbers), 1) + elements
     return struct.pack(">i", len(array)) + array

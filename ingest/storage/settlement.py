@@ -141,7 +141,6 @@ _HOUR: Final = struct.Struct(">hiiiqiqiqiq")
 _DAY: Final = struct.Struct(">hiiii" + "iq" * 10)
 _STATE_HEAD: Final = struct.Struct(">hiiiiiqiq")
 _STATE_SUMS: Final = struct.Struct(">" + "iq" * 14)
-NO_SUSPECTS: Final = binary.bigints([])
 
 
 async def write(connection: Connection, settled: Mapping[int, Settled], open_days: Mapping[int, Day], now: datetime) -> None:
@@ -220,7 +219,7 @@ def _states(channel: int, settled: Settled) -> Iterable[bytes]:
             8, month.amount, 8, month.measured_us, 8, month.estimated_us,
             8, year.amount, 8, year.measured_us, 8, year.estimated_us, 8, still_since,
         )  # fmt: skip
-        yield head + (binary.bigints([number for suspect in suspects for number in suspect]) if suspects else NO_SUSPECTS) + sums
+        yield head + binary.bigints([number for suspect in suspects for number in suspect]) + sums
 
 
 def _events(channel: int, settled: Settled) -> Iterable[tuple[Any, ...]]:

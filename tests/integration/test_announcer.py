@@ -112,16 +112,6 @@ async def _retained(broker: Mosquitto, number: int) -> bool:
     return len(await retained(broker, QUOTA_STATES)) == number
 
 
-def _keeper() -> tuple[list[str], KeepNotice]:
-    """The topics of what was sent, and who notes them."""
-    kept: list[str] = []
-
-    async def keep(topic: str, _: str) -> None:
-        kept.append(topic)
-
-    return kept, keep
-
-
 async def test_it_ends_when_told_to_while_the_broker_answers(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`asyncio.wait_for` of Python 3.11 loses a cancellation that comes together with the answer: here, every first one."""
     monkeypatch.setattr(retry, "CANCEL_AGAIN_SECONDS", 0.01)
@@ -143,6 +133,16 @@ async def test_it_ends_when_told_to_while_the_broker_answers(stack: Stack, tmp_p
         task.cancel()
         await asyncio.wait({task})
     assert task.cancelled()
+
+
+def _keeper() -> tuple[list[str], KeepNotice]:
+    """The topics of what was sent, and who notes them."""
+    kept: list[str] = []
+
+    async def keep(topic: str, _: str) -> None:
+        kept.append(topic)
+
+    return kept, keep
 
 
 def _announcer(broker: Mosquitto, directory: Path, keep: KeepNotice) -> Announcer:

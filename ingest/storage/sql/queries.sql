@@ -577,6 +577,7 @@ DELETE FROM metering.forgotten_day AS day USING settled_range AS range
 WHERE day.channel = range.channel AND day.day >= range.day_from AND day.day <= range.last_day
 
 -- name: upsert_days
+-- Here and of states column by column: comparing whole rows, there.* and excluded.*, costs half a microsecond of CPU a row more.
 WITH changed AS (
     INSERT INTO metering.consumption_day AS there SELECT * FROM settled_day
     ON CONFLICT (channel, day) DO UPDATE
