@@ -1,6 +1,7 @@
 """What some tests with real servers share."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,10 @@ async def either(request: pytest.FixtureRequest, writer: Writer) -> Writer:
 def marked_by_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """An import marks the day before NOW, as of which all is settled by hand; by the server's clock another one each day."""
     server_clock(monkeypatch)(NOW)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Noon of a day in Shanghai, by the server's clock too."""
+    server_clock(monkeypatch)(NOW)
+    return NOW
